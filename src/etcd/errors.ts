@@ -1,0 +1,86 @@
+/**
+ * The closed table of errors that edgetcd answers with. It mirrors etcd 3.6's `rpctypes` table: name, gRPC code
+ * and the exact text, which clients compare byte by byte. Nothing else may leave a service.
+ */
+
+/** gRPC status codes, by the names of the gRPC specification. */
+export const GrpcCode = {
+  Canceled: 1,
+  Unknown: 2,
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  NotFound: 5,
+  AlreadyExists: 6,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  FailedPrecondition: 9,
+  Aborted: 10,
+  OutOfRange: 11,
+  Unimplemented: 12,
+  Internal: 13,
+  Unavailable: 14,
+  DataLoss: 15,
+  Unauthenticated: 16,
+} as const
+export type GrpcCode = (typeof GrpcCode)[keyof typeof GrpcCode]
+
+const C = GrpcCode
+
+/** etcd's errors by etcd's names (without the `ErrGRPC` prefix). */
+export const ETCD_ERRORS = {
+  EmptyKey: [C.InvalidArgument, 'etcdserver: key is not provided'],
+  KeyNotFound: [C.InvalidArgument, 'etcdserver: key not found'],
+  ValueProvided: [C.InvalidArgument, 'etcdserver: value is provided'],
+  LeaseProvided: [C.InvalidArgument, 'etcdserver: lease is provided'],
+  TooManyOps: [C.InvalidArgument, 'etcdserver: too many operations in txn request'],
+  DuplicateKey: [C.InvalidArgument, 'etcdserver: duplicate key given in txn request'],
+  InvalidSortOption: [C.InvalidArgument, 'etcdserver: invalid sort option'],
+  Compacted: [C.OutOfRange, 'etcdserver: mvcc: required revision has been compacted'],
+  FutureRev: [C.OutOfRange, 'etcdserver: mvcc: required revision is a future revision'],
+  NoSpace: [C.ResourceExhausted, 'etcdserver: mvcc: database space exceeded'],
+  LeaseNotFound: [C.NotFound, 'etcdserver: requested lease not found'],
+  LeaseExist: [C.FailedPrecondition, 'etcdserver: lease already exists'],
+  LeaseTtlTooLarge: [C.OutOfRange, 'etcdserver: too large lease TTL'],
+  WatchCanceled: [C.Canceled, 'etcdserver: watch canceled'],
+  RequestTooLarge: [C.InvalidArgument, 'etcdserver: request is too large'],
+  TooManyRequests: [C.ResourceExhausted, 'etcdserver: too many requests'],
+  NoLeader: [C.Unavailable, 'etcdserver: no leader'],
+  Stopped: [C.Unavailable, 'etcdserver: server stopped'],
+  Timeout: [C.Unavailable, 'etcdserver: request timed out'],
+  TimeoutDueToConnectionLost: [
+    C.Unavailable,
+    'etcdserver: request timed out, possibly due to connection lost',
+  ],
+  AuthOldRevision: [C.InvalidArgument, 'etcdserver: revision of auth store is old'],
+  /** Written by gRPC itself, so without etcd's prefix. */
+  Canceled: [C.Canceled, 'context canceled'],
+  DeadlineExceeded: [C.DeadlineExceeded, 'context deadline exceeded'],
+} as const satisfies Record<string, readonly [GrpcCode, string]>
+
+export type EtcdErrorName = keyof typeof ETCD_ERRORS
+
+/**
+ * An error with the gRPC code and the text that a client sees. Make one by name with `EtcdError.of`; the
+ * constructor itself is for the texts that carry a detail (parse errors, sizes, unimplemented methods).
+ */
+export class EtcdError extends Error {
+  readonly code: GrpcCode
+
+  constructor(code: GrpcCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'EtcdError'
+    this.code = code
+  }
+
+  /** The error of etcd's table with this name; `cause` is kept for the log and never sent. */
+  static of(name: EtcdErrorName, cause?: unknown): EtcdError {
+    const [code, message] = ETCD_ERRORS[name]
+    return new EtcdError(code, message, cause === undefined ? undefined : { cause })
+  }
+
+  /** Whether this is the table's error with this name. */
+  is(name: EtcdErrorName): boolean {
+    const [code, message] = ETCD_ERRORS[name]
+    return this.code === code && this.message === message
+  }
+}

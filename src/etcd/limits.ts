@@ -1,0 +1,41 @@
+/** Every limit in one place, with etcd's default where etcd has one. Sizes in bytes, times as the name says. */
+export const LIMITS = {
+  /** etcd `--max-request-bytes`: what may go through consensus, as protobuf with its envelope. */
+  requestBytesMax: 1_572_864,
+  /** etcd's gRPC door: `--max-request-bytes` plus 512 KiB of overhead. Reads may be this large. */
+  messageBytesMax: 2_097_152,
+  /** etcd `--max-txn-ops`. */
+  txnOpsMax: 128,
+  /** encoding/json's nesting limit, which etcd's gateway inherits. */
+  jsonDepthMax: 10_000,
+  /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
+  bodyBytesMax: 16 * 1024 * 1024,
+  /** etcd: the shortest lease, one and a half election timeouts rounded up, in seconds. */
+  leaseTtlMin: 2n,
+  /** etcd `maxLeaseTTL`, in seconds. */
+  leaseTtlMax: 9_000_000_000n,
+  /** Leases ended by one statement; the rest follows in the next pass. */
+  leaseExpiriesPerPass: 256,
+  /** etcd's request timeout: 5 s plus two election timeouts. */
+  requestTimeoutMs: 7_000,
+  /** Requests, bytes and operations that share one write statement. */
+  batchRequestsMax: 256,
+  batchBytesMax: 4 * 1024 * 1024,
+  batchOperationsMax: 1024,
+  /** Requests that may wait for the next batch before new ones are refused with `too many requests`. */
+  batchQueueMax: 10_000,
+  /** etcd's watch catch-up: revisions a batch; and our bound on bytes read at once. */
+  watchRevisionsPerRead: 1000,
+  watchBytesPerRead: 4 * 1024 * 1024,
+  /** A watch stream holds at most this much unsent; beyond it falls back to reading the log by position. */
+  watchBufferBytesMax: 4 * 1024 * 1024,
+  /** etcd: an answer above this size is split when the watch asked for fragments. */
+  watchFragmentBytes: 1_572_864 + 512 * 1024,
+  /** etcd's progress interval. */
+  watchProgressIntervalMs: 600_000,
+  /** Long poll: `Prefer: wait=N`, in seconds. */
+  waitDefaultSeconds: 30,
+  waitMaxSeconds: 55,
+  /** Log rows that one compaction batch looks at. */
+  compactionRowsPerBatch: 1000,
+} as const

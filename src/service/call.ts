@@ -1,0 +1,25 @@
+import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
+
+/** What a transport tells a service about one request beside its message. */
+export interface Call {
+  /** Aborts when the client went away or the deadline passed. */
+  readonly signal: AbortSignal
+  /** The token of the Authorization header, as the client sent it. */
+  readonly token?: string
+}
+
+/** A unary RPC. Fails with an EtcdError. */
+export type Unary<I extends DescMessage, O extends DescMessage> = (
+  request: MessageShape<I>,
+  call: Call,
+) => Promise<MessageInitShape<O>>
+
+/**
+ * A streaming RPC, in either or both directions. The answers are pulled: the next is asked for only when the
+ * transport has sent the last, which is how a slow reader holds the service back. `requests` ends when the
+ * client finishes its side. An EtcdError thrown ends the stream with that error.
+ */
+export type Streaming<I extends DescMessage, O extends DescMessage> = (
+  requests: AsyncIterable<MessageShape<I>>,
+  call: Call,
+) => AsyncIterable<MessageInitShape<O>>
