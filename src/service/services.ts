@@ -1,0 +1,67 @@
+import type { DescService, MessageInitShape } from '@bufbuild/protobuf'
+import type {
+  AlarmMemberSchema,
+  Auth,
+  Cluster,
+  KV,
+  Lease,
+  Maintenance,
+  Watch,
+  WatchCreateRequest_FilterType,
+} from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { EventSchema } from '../etcd/generated/mvccpb/kv_pb.ts'
+import type { Election } from '../etcd/generated/v3electionpb/election_pb.ts'
+import type { Lock } from '../etcd/generated/v3lockpb/lock_pb.ts'
+import type { Call, Streaming, Unary } from './call.ts'
+
+/** What a generated service descriptor asks of whoever implements it: one function an RPC. */
+export type Implementation<S extends DescService> = {
+  readonly [M in keyof S['method']]: S['method'][M] extends { methodKind: 'unary' }
+    ? Unary<S['method'][M]['input'], S['method'][M]['output']>
+    : Streaming<S['method'][M]['input'], S['method'][M]['output']>
+}
+
+/**
+ * Everything that a transport may ask for. An RPC without an implementation is answered with `Unimplemented`;
+ * its path exists all the same.
+ */
+export interface Services {
+  readonly kv: Partial<Implementation<typeof KV>>
+  readonly lease: Partial<Implementation<typeof Lease>>
+  readonly watch: Partial<Implementation<typeof Watch>>
+  readonly cluster: Partial<Implementation<typeof Cluster>>
+  readonly maintenance: Partial<Implementation<typeof Maintenance>>
+  readonly auth: Partial<Implementation<typeof Auth>>
+  readonly lock: Partial<Implementation<typeof Lock>>
+  readonly election: Partial<Implementation<typeof Election>>
+  readonly longPoll: LongPoll
+  readonly health: Health
+}
+
+/** A bounded watch with one answer. Keys and revisions mean what they mean in a WatchCreateRequest. */
+export interface LongPollRequest {
+  readonly key: Uint8Array
+  readonly rangeEnd: Uint8Array
+  /** 0n: from the next revision on. */
+  readonly startRevision: bigint
+  readonly prevKv: boolean
+  readonly filters: readonly WatchCreateRequest_FilterType[]
+  /** How long to wait for the first event, in milliseconds, before an empty answer. */
+  readonly waitMs: number
+}
+
+/**
+ * Either the events (none at the end of the wait), complete from the asked revision through `revision`, or the
+ * revision to which the store was compacted past the asked one.
+ */
+export type LongPollAnswer =
+  | { readonly revision: bigint; readonly events: MessageInitShape<typeof EventSchema>[] }
+  | { readonly revision: bigint; readonly compactRevision: bigint }
+
+export type LongPoll = (request: LongPollRequest, call: Call) => Promise<LongPollAnswer>
+
+/**
+ * Reads the store once, as any client's read would, and gives the alarms that are raised. Open to everyone, as
+ * etcd's own check is. Fails with an EtcdError when the store can't be read.
+ */
+export type Health = (call: Call) => Promise<readonly MessageInitShape<typeof AlarmMemberSchema>[]>
