@@ -1,0 +1,75 @@
+import { rmSync } from 'node:fs'
+import { startEdgetcd } from '../support/edgetcd.ts'
+import { etcdBinary, type GatewayServer, startEtcd } from '../support/etcd.ts'
+import { temporaryDir } from '../support/paths.ts'
+import { type PostgresVersion, postgresMissing, startPostgres } from '../support/postgres.ts'
+import { startWorkerd } from '../support/workerd.ts'
+
+/** One way to run edgetcd, as the compatibility table names it. */
+export interface Deployment {
+  readonly name: string
+  readonly title: string
+  /** Why it can't be tested on this machine. */
+  readonly missing?: string | undefined
+  start(): Promise<GatewayServer>
+}
+
+function onPostgres(
+  kind: string,
+  title: string,
+  version: PostgresVersion,
+  startServer: (options: { databaseUrl: string; schema: string }) => Promise<GatewayServer>,
+): Deployment {
+  return {
+    name: `${kind}-postgres-${version}`,
+    title: `${title}, PostgreSQL ${version}`,
+    missing: postgresMissing(version),
+    async start() {
+      const postgres = await startPostgres(version)
+      const server = await startServer({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
+      return {
+        gateway: server.gateway,
+        async [Symbol.asyncDispose]() {
+          await server[Symbol.asyncDispose]()
+          await postgres[Symbol.asyncDispose]()
+        },
+      }
+    },
+  }
+}
+
+const embedded: Deployment = {
+  name: 'node-embedded',
+  title: 'Node, embedded PostgreSQL',
+  async start() {
+    const dataDir = temporaryDir('embedded')
+    const server = await startEdgetcd({ dataDir })
+    return {
+      gateway: server.gateway,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]()
+        rmSync(dataDir, { recursive: true, force: true })
+      },
+    }
+  },
+}
+
+/** Every deployment that CI tests. */
+export const DEPLOYMENTS: readonly Deployment[] = [
+  embedded,
+  onPostgres('node', 'Node', 14, startEdgetcd),
+  onPostgres('node', 'Node', 18, startEdgetcd),
+  onPostgres('workerd', 'workerd', 14, startWorkerd),
+  onPostgres('workerd', 'workerd', 18, startWorkerd),
+]
+
+/** etcd itself, to record answers from and to check the scenarios against; run only when it is named. */
+export const REFERENCE: Deployment = {
+  name: 'etcd',
+  title: 'etcd',
+  async start() {
+    const etcd = etcdBinary()
+    if ('missing' in etcd) throw new Error(etcd.missing)
+    return startEtcd(etcd.path)
+  },
+}
