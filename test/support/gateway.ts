@@ -9,6 +9,33 @@ export interface Answer {
   readonly body: JsonObject
 }
 
+/** The answers that tests look into, as the gateway spells them: what is zero or empty is left out. */
+export interface KeyValueJson {
+  readonly key: string
+  readonly value?: string
+  readonly create_revision: string
+  readonly mod_revision: string
+  readonly version: string
+  readonly lease?: string
+}
+export interface HeaderJson {
+  readonly cluster_id: string
+  readonly member_id: string
+  readonly revision: string
+  readonly raft_term: string
+}
+export interface RangeAnswer {
+  readonly header: HeaderJson
+  readonly kvs?: readonly KeyValueJson[]
+  readonly count?: string
+  readonly more?: boolean
+}
+export interface TxnAnswer {
+  readonly header: HeaderJson
+  readonly succeeded?: boolean
+  readonly responses?: readonly { readonly response_range?: RangeAnswer }[]
+}
+
 /** The bytes of a string, as base64. */
 export const b64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
 /** The text of base64 bytes. */
@@ -41,10 +68,22 @@ export class Gateway {
   }
 
   /** A unary call that has to succeed: its answer's body. */
-  async ok(path: string, body: JsonObject): Promise<JsonObject> {
+  async ok<T = JsonObject>(path: string, body: JsonObject): Promise<T> {
     const answer = await this.call(path, body)
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
-    return answer.body
+    return answer.body as T
+  }
+
+  /** The key's record now, or undefined when there is none. */
+  async get(key: string): Promise<KeyValueJson | undefined> {
+    const range = await this.ok<RangeAnswer>('/v3/kv/range', { key: b64(key) })
+    return range.kvs?.[0]
+  }
+
+  /** Puts a text under a key; gives the revision. */
+  async put(key: string, value: string): Promise<number> {
+    const answer = await this.ok<RangeAnswer>('/v3/kv/put', { key: b64(key), value: b64(value) })
+    return Number(answer.header.revision)
   }
 
   /** The status of a GET, or undefined when there is no answer. */

@@ -1,0 +1,91 @@
+import type { Gateway, JsonObject } from './gateway.ts'
+
+/** A watch event, decoded as far as tests need it. */
+export interface WatchedEvent {
+  readonly type: 'PUT' | 'DELETE'
+  readonly key: string
+  readonly value: string
+  readonly revision: number
+}
+
+export interface Watching {
+  /** What came so far, in the order in which it came. */
+  readonly events: readonly WatchedEvent[]
+  /** Why the stream ended before it was closed here, if it did. */
+  readonly ended: string | undefined
+  /** Resolves when an event at or after `revision` has come. Rejects after `timeoutMs`. */
+  reached(revision: number, timeoutMs?: number): Promise<void>
+  close(): void
+}
+
+/** The request of a watch on all keys that begin with a text, as `range_end` wants it: the text's last byte, plus one. */
+export function prefixRange(prefix: string): { key: string; range_end: string } {
+  const end = Buffer.from(prefix)
+  end[end.length - 1] = (end.at(-1) as number) + 1
+  return { key: Buffer.from(prefix).toString('base64'), range_end: end.toString('base64') }
+}
+
+/** Watches as `create_request` says; resolves when the server has said that the watch is there. */
+export async function watch(gateway: Gateway, create_request: JsonObject): Promise<Watching> {
+  const stream = gateway.stream('/v3/watch', { create_request })
+  const created = (await stream.next())?.result as JsonObject | undefined
+  if (created?.created !== true || created.canceled === true) {
+    throw new Error(`the watch was refused: ${JSON.stringify(created)}`)
+  }
+  const events: WatchedEvent[] = []
+  const waiting = new Set<() => void>()
+  let ended: string | undefined
+  let closed = false
+  const read = async () => {
+    for await (const message of stream) {
+      const result = message.result as JsonObject | undefined
+      if (result === undefined || result.canceled === true) ended = JSON.stringify(message)
+      for (const event of (result?.events ?? []) as readonly JsonObject[]) events.push(decode(event))
+      for (const look of waiting) look()
+    }
+    if (!closed) ended ??= 'the server ended the stream'
+    for (const look of waiting) look()
+  }
+  const reading = read()
+  return {
+    events,
+    get ended() {
+      return ended
+    },
+    reached: (revision, timeoutMs = 30_000) =>
+      new Promise((resolve, reject) => {
+        const finish = (settle: () => void) => {
+          clearTimeout(timer)
+          waiting.delete(look)
+          settle()
+        }
+        const look = () => {
+          if ((events.at(-1)?.revision ?? 0) >= revision) finish(resolve)
+          else if (ended !== undefined) finish(() => reject(new Error(`the watch ended: ${ended}`)))
+        }
+        const timer = setTimeout(() => {
+          const last = events.at(-1)?.revision
+          finish(() =>
+            reject(new Error(`revision ${revision} did not come in ${timeoutMs} ms, only ${last}`)),
+          )
+        }, timeoutMs)
+        waiting.add(look)
+        look()
+      }),
+    close() {
+      closed = true
+      stream.close()
+      void reading
+    },
+  }
+}
+
+function decode(event: JsonObject): WatchedEvent {
+  const kv = event.kv as { key: string; value?: string; mod_revision: string }
+  return {
+    type: event.type === 'DELETE' ? 'DELETE' : 'PUT',
+    key: Buffer.from(kv.key, 'base64').toString(),
+    value: Buffer.from(kv.value ?? '', 'base64').toString(),
+    revision: Number(kv.mod_revision),
+  }
+}
