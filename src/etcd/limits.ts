@@ -6,6 +6,8 @@ export const LIMITS = {
   messageBytesMax: 2_097_152,
   /** etcd `--max-txn-ops`. */
   txnOpsMax: 128,
+  /** The longest key that can be put: what an entry of PostgreSQL's indexes holds with the columns beside it. */
+  keyBytesMax: 2_560,
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
   /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
@@ -29,6 +31,8 @@ export const LIMITS = {
   watchBytesPerRead: 4 * 1024 * 1024,
   /** A watch stream holds at most this much unsent; beyond it falls back to reading the log by position. */
   watchBufferBytesMax: 4 * 1024 * 1024,
+  /** Reads of the past by watches that are behind, at a time in a process. */
+  watchHistoryReadsMax: 8,
   /** etcd: an answer above this size is split when the watch asked for fragments. */
   watchFragmentBytes: 1_572_864 + 512 * 1024,
   /** etcd's progress interval. */

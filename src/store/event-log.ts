@@ -19,11 +19,13 @@ export interface EventQuery {
 /**
  * One snapshot of the log: every event in (after, through], whole revisions only, in the order of (revision, sub).
  * `through` never exceeds head.revision and equals it when nothing is left to read; it lies below `after` when that is
- * in the future. When `after + 1n < head.compactRevision`, events may be missing: the caller must test it.
+ * in the future.
  */
 export interface EventPage {
   readonly head: Head
   readonly through: bigint
+  /** Compaction may have removed events at or below this revision; above it every event is still there. */
+  readonly intactAfter: bigint
   readonly events: readonly LoggedEvent[]
 }
 

@@ -32,11 +32,6 @@ export interface Statement {
 /** int2/int4 are numbers, int8 is bigint, bytea is Uint8Array; text and everything else are strings. */
 export type SqlRow = readonly SqlScalar[]
 
-export interface SqlOptions {
-  /** Gives the caller back its control when it aborts; the statement itself may go on. */
-  readonly signal?: AbortSignal
-}
-
 /**
  * A connection or several to one database.
  *
@@ -47,8 +42,8 @@ export interface SqlOptions {
  * All fail with a SqlError.
  */
 export interface Sql {
-  read(statement: Statement, parameters: readonly SqlParameter[], options?: SqlOptions): Promise<SqlRow[]>
-  long(statement: Statement, parameters: readonly SqlParameter[], options?: SqlOptions): Promise<SqlRow[]>
+  read(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]>
+  long(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]>
   write(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]>
   close(): Promise<void>
 }

@@ -1,0 +1,105 @@
+-- The store: the present (kv), everything that ever happened since the last compaction (log), the leases, and one
+-- row that says where the store stands (head). `:schema` is replaced by the quoted schema name when migrating, so
+-- that many stores can share a database and nothing depends on search_path.
+--
+-- A key's life through these tables (k put at 2, put at 3, deleted at 4, put again at 5, compacted at 4):
+--
+--   revision 2, put k=a     kv  (k, create 2, mod 2, version 1)     log (2: put, life 2, previous -)
+--   revision 3, put k=b     kv  (k, create 2, mod 3, version 2)     log (3: put, life 2, previous 2)
+--   revision 4, delete k    kv  -                                   log (4: tombstone, life 2, previous 3)
+--   revision 5, put k=c     kv  (k, create 5, mod 5, version 1)     log (5: put, life 5, previous -)
+--   compact at 4            log keeps 4 (etcd keeps a tombstone that lies exactly at the compacted revision; the
+--                           next compaction drops it) and 5; rows 2 and 3 were superseded at or below 4 and go.
+--
+-- A "life" runs from the put that creates a key to the delete that ends it. (create_revision, create_sub) names it,
+-- also when one transaction ends a life and begins the next.
+
+-- Where the store stands; always one row. Only a holder of write_lock updates it. One update a batch and a low
+-- fillfactor keep it on one page.
+create table :schema.head (
+  id               int primary key check (id = 1),
+  revision         bigint not null,            -- of the newest change; etcd begins at 1
+  compact_revision bigint not null,            -- reads below it are refused; -1: never compacted, as in etcd
+  auth_revision    bigint not null,
+  incarnation      text   not null             -- the run of the database that leases were last checked in (incarnation.sql)
+) with (fillfactor = 10);
+
+-- Never holds a row: writers queue for a lock on it. A lock on a row would do too, but isn't a fair queue.
+create table :schema.write_lock ();
+
+-- What every answer's header says beside the revision. raft_term never falls: clients take a fall for a stale member.
+create table :schema.cluster (
+  id         int primary key check (id = 1),
+  cluster_id bigint not null,
+  member_id  bigint not null,
+  raft_term  bigint not null
+);
+
+-- The present. The value is kept here up to 1 KiB, so that most reads touch nothing else; a larger one is null here
+-- and lies in the log only, which always has it.
+create table :schema.kv (
+  key             bytea  primary key,
+  create_revision bigint not null,
+  mod_revision    bigint not null,
+  version         bigint not null,
+  lease           bigint not null,             -- 0: none
+  sub             int    not null,             -- (mod_revision, sub) is the log row of this state
+  create_sub      int    not null,
+  value           bytea
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+create index kv_lease on :schema.kv (lease, key) where lease <> 0;
+
+-- Every change, in the order of (mod_revision, sub); sub counts the changes of one transaction from 0.
+create table :schema.log (
+  mod_revision    bigint  not null,
+  create_revision bigint  not null,
+  version         bigint  not null,
+  lease           bigint  not null,
+  prev_revision   bigint  not null,            -- the log row that this one superseded; 0: none
+  sub             int     not null,
+  prev_sub        int     not null,
+  create_sub      int     not null,
+  deleted         boolean not null,            -- a tombstone: only key, life and previous row mean something
+  key             bytea   not null,
+  value           bytea,
+  primary key (mod_revision, sub)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+-- The states of one life, by time: what reading the past needs. Half the size of an index by key.
+create index log_life on :schema.log (create_revision, create_sub, mod_revision);
+-- The lives that ended, by key: reading the past must find keys that the present has no row of.
+create index log_tombstone on :schema.log (key, mod_revision) where deleted;
+
+-- Large values: lz4 costs less than half of pglz's CPU, but not every build of the server has it.
+do $$ begin
+  alter table :schema.log alter value set compression lz4;
+exception when feature_not_supported or invalid_parameter_value then null;
+end $$;
+
+create table :schema.lease (
+  id         bigint primary key,
+  ttl        bigint not null,                  -- as granted, in seconds
+  expires_at timestamptz not null
+);
+create index lease_expires_at on :schema.lease (expires_at);
+
+-- How far dead log rows have been removed: the last row looked at. One row; its lock makes compactors take turns.
+create table :schema.sweep (
+  id       int primary key check (id = 1),
+  revision bigint not null,
+  sub      int    not null
+);
+
+-- Periodic retention: which revision was current when. Each run of the trigger adds one.
+create table :schema.revision_note (
+  noted_at timestamptz primary key,
+  revision bigint not null
+);
+
+insert into :schema.head values (1, 1, -1, 1, '');
+insert into :schema.sweep values (1, 0, 0);
+insert into :schema.cluster
+select 1, random_id[1], random_id[2], 2
+from (select array_agg(('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint & 9223372036854775807) as random_id
+      from generate_series(1, 2)) r;

@@ -1,0 +1,48 @@
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { SqlError } from './sql.ts'
+
+/** Known not to have happened, and worth another try: serialization failure, deadlock. */
+const RETRIABLE = new Set(['40001', '40P01'])
+
+/** The database is there but serves nobody now: starting or stopping, out of connections, a standby. */
+const NOT_SERVING = new Set(['57P03', '53300', '25006'])
+
+/** Whether the statement is known not to have happened and may simply be run again. */
+export function isRetriable(error: unknown): boolean {
+  return error instanceof SqlError && error.kind === 'failed' && RETRIABLE.has(error.sqlstate ?? '')
+}
+
+/**
+ * What a client is told of a failed statement (invariant 10): `no leader` when nothing can have happened, `possibly due
+ * to connection lost` when it isn't known.
+ */
+export function etcdFailure(error: unknown): EtcdError {
+  if (error instanceof EtcdError) return error
+  if (!(error instanceof SqlError))
+    return new EtcdError(GrpcCode.Internal, 'etcdserver: internal error', { cause: error })
+  switch (error.kind) {
+    case 'unreachable':
+      return EtcdError.of('NoLeader', error)
+    case 'unknown':
+      return EtcdError.of('TimeoutDueToConnectionLost', error)
+    case 'failed':
+      return databaseError(error)
+    default:
+      return error.kind satisfies never
+  }
+}
+
+function databaseError(error: SqlError): EtcdError {
+  const sqlstate = error.sqlstate ?? ''
+  if (RETRIABLE.has(sqlstate) || sqlstate === '57014') return EtcdError.of('Timeout', error)
+  if (NOT_SERVING.has(sqlstate)) return EtcdError.of('NoLeader', error)
+  // Disk full, out of memory and the like: the nearest that etcd has.
+  if (sqlstate.startsWith('53')) return EtcdError.of('NoSpace', error)
+  return new EtcdError(
+    GrpcCode.Internal,
+    `etcdserver: the database refused a statement (SQLSTATE ${sqlstate})`,
+    {
+      cause: error,
+    },
+  )
+}

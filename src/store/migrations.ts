@@ -1,0 +1,30 @@
+import store from '../../migrations/0001_store.sql'
+import apply from '../../migrations/functions/apply.sql'
+import compareHolds from '../../migrations/functions/compare_holds.sql'
+import deleteLeaseKeys from '../../migrations/functions/delete_lease_keys.sql'
+import deleteRange from '../../migrations/functions/delete_range.sql'
+import expireLeases from '../../migrations/functions/expire_leases.sql'
+import incarnation from '../../migrations/functions/incarnation.sql'
+import inspect from '../../migrations/functions/inspect.sql'
+import rangeAt from '../../migrations/functions/range_at.sql'
+import rangeNow from '../../migrations/functions/range_now.sql'
+import sweep from '../../migrations/functions/sweep.sql'
+
+/** The numbered migrations, forward only; a migration's number is its place here, from 1. */
+export const MIGRATIONS: readonly { readonly name: string; readonly sql: string }[] = [
+  { name: '0001_store', sql: store },
+]
+
+/** The engine's functions. They are replaced as a set, so their order here is only for reading. */
+export const FUNCTIONS: readonly string[] = [
+  apply,
+  compareHolds,
+  deleteRange,
+  deleteLeaseKeys,
+  expireLeases,
+  incarnation,
+  inspect,
+  rangeNow,
+  rangeAt,
+  sweep,
+]

@@ -1,0 +1,31 @@
+import { SqlError } from '../sql.ts'
+
+/** Sent with FATAL when the server ends a session: whether the statement in flight committed is not known. */
+const SESSION_ENDED = new Set(['57P01', '57P02', '57P05', '25P03'])
+
+function sqlstateOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' &&
+    /^[0-9A-Z]{5}$/.test(code) &&
+    (error as { severity?: unknown }).severity !== undefined
+    ? code
+    : undefined
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** An error while connecting: nothing was sent, so nothing happened. */
+export function connectFailure(error: unknown): SqlError {
+  const sqlstate = sqlstateOf(error)
+  return new SqlError('unreachable', textOf(error), { cause: error, ...(sqlstate && { sqlstate }) })
+}
+
+/** An error of a statement that was sent: the database's own answer, or a connection lost under it. */
+export function statementFailure(error: unknown): SqlError {
+  if (error instanceof SqlError) return error
+  const sqlstate = sqlstateOf(error)
+  if (sqlstate === undefined || SESSION_ENDED.has(sqlstate) || sqlstate.startsWith('08')) {
+    return new SqlError('unknown', textOf(error), { cause: error, ...(sqlstate && { sqlstate }) })
+  }
+  return new SqlError('failed', textOf(error), { cause: error, sqlstate })
+}

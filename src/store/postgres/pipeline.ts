@@ -1,0 +1,82 @@
+import { Client, type ClientConfig } from 'pg'
+import { SqlError, type SqlParameter, type SqlRow, type Statement } from '../sql.ts'
+import { TYPES } from './decode.ts'
+import { encodeParameter } from './encode.ts'
+import { connectFailure, statementFailure } from './failure.ts'
+
+/** What `pg` is asked for one statement. Prepared once a connection under the statement's name when `prepare`. */
+export function queryConfig(statement: Statement, parameters: readonly SqlParameter[], prepare: boolean) {
+  if (parameters.length !== statement.types.length) {
+    throw new TypeError(
+      `${statement.name} takes ${statement.types.length} parameters, got ${parameters.length}`,
+    )
+  }
+  return {
+    ...(prepare && { name: statement.name }),
+    text: statement.text,
+    values: statement.types.map((type, i) => encodeParameter(type, parameters[i] ?? null)),
+    rowMode: 'array' as const,
+    types: TYPES,
+  }
+}
+
+/**
+ * One connection that many requests share: each statement is sent at once, without waiting for the answers before it.
+ * For what is short, since a pipeline has one head. Connects when first asked, and again after it was lost.
+ */
+export class Pipeline {
+  readonly #config: ClientConfig
+  #client: Promise<Client> | undefined
+
+  constructor(config: ClientConfig) {
+    this.#config = { ...config, pipeline: true }
+  }
+
+  /** Runs one statement. Fails with a SqlError; a lost connection is forgotten, so that the next call connects anew. */
+  async query(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]> {
+    const client = await this.#connected()
+    try {
+      const result = await client.query<SqlRow[]>(queryConfig(statement, parameters, true))
+      return result.rows as unknown as SqlRow[]
+    } catch (error) {
+      throw statementFailure(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await (await client?.catch(() => undefined))?.end()
+  }
+
+  #connected(): Promise<Client> {
+    if (this.#client === undefined) {
+      const connecting = this.#connect()
+      this.#client = connecting
+      connecting.catch(() => this.#forget(connecting))
+    }
+    return this.#client
+  }
+
+  async #connect(): Promise<Client> {
+    const client = new Client(this.#config)
+    // A connection lost while idle is reported here only; one lost under a statement fails that statement too.
+    client.on('error', () => this.#forget(this.#client))
+    client.on('end', () => this.#forget(this.#client))
+    try {
+      await client.connect()
+    } catch (error) {
+      throw connectFailure(error)
+    }
+    return client
+  }
+
+  #forget(client: Promise<Client> | undefined): void {
+    if (this.#client === client) this.#client = undefined
+  }
+}
+
+/** Whether a read may simply be run again on a new connection. */
+export function lostConnection(error: unknown): boolean {
+  return error instanceof SqlError && error.kind === 'unknown'
+}

@@ -1,0 +1,204 @@
+import { EtcdError } from '../etcd/errors.ts'
+import {
+  type RangeRequest,
+  RangeRequest_SortOrder as SortOrder,
+  RangeRequest_SortTarget as SortTarget,
+} from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { headAt, type Reader } from './reader.ts'
+import { cut, hasFilters, isSorted, limitBeforeSort, needsValues } from './select.ts'
+import type { SqlRow, SqlType, Statement } from './sql.ts'
+import type { StatementFactory } from './statement.ts'
+import rangeSql from './statements/range.sql'
+import rangeCountSql from './statements/range-count.sql'
+import rangePageSql from './statements/range-page.sql'
+import rangeSortedSql from './statements/range-sorted.sql'
+import { type Head, type Interval, intervalOf, type KeyValue } from './types.ts'
+
+export interface RangeResult {
+  readonly head: Head
+  readonly kvs: KeyValue[]
+  readonly count: bigint
+  readonly more: boolean
+}
+
+/** The three shapes of an interval, as conditions on the statement's first parameters. */
+const INTERVALS = {
+  one: { condition: 'kv.key = $1', types: ['bytea'] },
+  between: { condition: 'kv.key >= $1 and kv.key < $2', types: ['bytea', 'bytea'] },
+  from: { condition: 'kv.key >= $1', types: ['bytea'] },
+} as const satisfies Record<string, { condition: string; types: readonly SqlType[] }>
+type Shape = keyof typeof INTERVALS
+
+const VALUE =
+  'coalesce(kv.value, (select l.value from :schema.log l where l.mod_revision = kv.mod_revision and l.sub = kv.sub))'
+const NO_VALUE = 'null::bytea'
+
+const COLUMNS: Readonly<Record<SortTarget, string>> = {
+  [SortTarget.KEY]: 'kv.key',
+  [SortTarget.VERSION]: 'kv.version',
+  [SortTarget.CREATE]: 'kv.create_revision',
+  [SortTarget.MOD]: 'kv.mod_revision',
+  [SortTarget.VALUE]: 'kv.value',
+}
+
+/** Beyond this many keys asked for, a range travels beside the pipeline of short reads. */
+const SHORT_RANGE_KEYS_MAX = 500n
+
+const EMPTY = new Uint8Array(0)
+
+function shapeOf(interval: Interval): Shape {
+  if (interval.to === null) return 'one'
+  return interval.to.length === 0 ? 'from' : 'between'
+}
+
+/**
+ * KV.Range over the store, whole or in part, now or in the past: one statement, whose text depends on the shape of the
+ * request only. Each text is made when it is first needed.
+ */
+export class RangeReader {
+  readonly #reader: Reader
+  readonly #statement: StatementFactory
+  readonly #statements = new Map<string, Statement>()
+
+  constructor(reader: Reader, statement: StatementFactory) {
+    this.#reader = reader
+    this.#statement = statement
+  }
+
+  /**
+   * Answers a Range that has passed etcd's shape checks.
+   * @throws EtcdError FutureRev, Compacted, or that the database is away
+   */
+  range(request: RangeRequest): Promise<RangeResult> {
+    const past = request.revision > 0n
+    if (request.countOnly) return this.#count(request, past)
+    if (past || isSorted(request) || hasFilters(request)) return this.#sorted(request)
+    return this.#present(request)
+  }
+
+  async #present(request: RangeRequest): Promise<RangeResult> {
+    const interval = intervalOf(request.key, request.rangeEnd)
+    const shape = shapeOf(interval)
+    const { condition, types } = INTERVALS[shape]
+    const value = request.keysOnly ? NO_VALUE : VALUE
+    const bounds =
+      interval.to === null || interval.to.length === 0 ? [interval.from] : [interval.from, interval.to]
+    const limit = shape === 'one' ? undefined : limitBeforeSort(request)
+    const name = `range ${shape}${request.keysOnly ? ' keys' : ''}`
+    if (limit === undefined) {
+      const statement = this.#cached(name, () =>
+        this.#statement(name, rangeSql, types, { interval: condition, value }),
+      )
+      const rows = await (shape === 'one'
+        ? this.#reader.read(statement, bounds, 1)
+        : this.#reader.long(statement, bounds, 1))
+      return this.#result(request, rows)
+    }
+    const pageName = `${name} page`
+    const statement = this.#cached(pageName, () =>
+      this.#statement(pageName, rangePageSql, [...types, 'int8'], {
+        interval: condition,
+        value,
+        limit: `$${types.length + 1}::bigint`,
+      }),
+    )
+    const parameters = [...bounds, limit]
+    const rows = await (limit <= SHORT_RANGE_KEYS_MAX
+      ? this.#reader.read(statement, parameters, 1)
+      : this.#reader.long(statement, parameters, 1))
+    return this.#result(request, rows)
+  }
+
+  async #count(request: RangeRequest, past: boolean): Promise<RangeResult> {
+    const interval = intervalOf(request.key, request.rangeEnd)
+    const name = past ? 'count at' : `count ${shapeOf(interval)}`
+    const { condition, types } = INTERVALS[shapeOf(interval)]
+    const statement = this.#cached(name, () =>
+      past
+        ? this.#statement(name, rangeCountSql, ['bytea', 'bytea', 'int8'], {
+            count: ':schema.range_count($1, $2, $3)',
+          })
+        : this.#statement(name, rangeCountSql, types, {
+            count: `(select count(*) from :schema.kv where ${condition})`,
+          }),
+    )
+    const bounds =
+      interval.to === null || interval.to.length === 0 ? [interval.from] : [interval.from, interval.to]
+    const parameters = past ? [interval.from, interval.to, request.revision] : bounds
+    return this.#result(request, await this.#reader.long(statement, parameters, 1))
+  }
+
+  async #sorted(request: RangeRequest): Promise<RangeResult> {
+    const interval = intervalOf(request.key, request.rangeEnd)
+    const cutFirst = limitBeforeSort(request) !== undefined
+    const values = needsValues(request)
+    const direction = request.sortOrder === SortOrder.DESCEND ? 'desc' : 'asc'
+    const order =
+      request.sortTarget === SortTarget.KEY
+        ? `kv.key ${direction}`
+        : `${COLUMNS[request.sortTarget]} ${direction}, kv.key`
+    const name = `range sorted ${SortTarget[request.sortTarget]} ${direction}${cutFirst ? ' cut' : ''}${values ? '' : ' keys'}`
+    const statement = this.#cached(name, () =>
+      this.#statement(
+        name,
+        rangeSortedSql,
+        ['bytea', 'bytea', 'int8', 'int8', 'int8', 'int8', 'int8', 'int8'],
+        {
+          order,
+          with_value: String(values),
+          value: values ? 'kv.value' : NO_VALUE,
+          pushed_limit: cutFirst ? '$8' : 'null',
+          total: cutFirst
+            ? 'case when (select count(*) from found) = $8 then :schema.range_count($1, $2, $3) end'
+            : '(select count(*) from found)',
+        },
+      ),
+    )
+    const off = (revision: bigint): bigint | null => (revision === 0n ? null : revision)
+    const rows = await this.#reader.long(
+      statement,
+      [
+        interval.from,
+        interval.to,
+        request.revision > 0n ? request.revision : 0n,
+        off(request.minModRevision),
+        off(request.maxModRevision),
+        off(request.minCreateRevision),
+        off(request.maxCreateRevision),
+        request.limit > 0n ? request.limit + 1n : null,
+      ],
+      1,
+    )
+    return this.#result(request, rows)
+  }
+
+  #result(request: RangeRequest, rows: readonly SqlRow[]): RangeResult {
+    const head = headAt(rows, 1)
+    if (request.revision > head.revision) throw EtcdError.of('FutureRev')
+    if (request.revision > 0n && request.revision < head.compactRevision) throw EtcdError.of('Compacted')
+    const kvs: KeyValue[] = []
+    for (let i = 1; i < rows.length; i++) {
+      const row = rows[i]
+      if (row === undefined) continue
+      kvs.push({
+        key: row[0] as Uint8Array,
+        createRevision: row[1] as bigint,
+        modRevision: row[2] as bigint,
+        version: row[3] as bigint,
+        lease: row[4] as bigint,
+        value: (row[5] as Uint8Array | null) ?? EMPTY,
+      })
+    }
+    const counted = rows[0]?.[6] as bigint | null | undefined
+    return { head, count: counted ?? BigInt(kvs.length), ...cut(request, kvs) }
+  }
+
+  #cached(name: string, make: () => Statement): Statement {
+    let statement = this.#statements.get(name)
+    if (statement === undefined) {
+      statement = make()
+      this.#statements.set(name, statement)
+    }
+    return statement
+  }
+}

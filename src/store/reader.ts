@@ -1,0 +1,68 @@
+import { etcdFailure } from './failure.ts'
+import type { Sql, SqlParameter, SqlRow, Statement } from './sql.ts'
+import type { Head } from './types.ts'
+
+export interface ReaderOptions {
+  readonly sql: Sql
+  /** Ends the leases that are due; one run at a time for a process. */
+  expireLeases(): Promise<void>
+  /** Told of every answer's milliseconds to the next lease deadline (null: no lease). */
+  leaseDue(dueMs: bigint | null): void
+}
+
+/**
+ * Runs the statements that read. Each carries the head in its first row, from its own snapshot: (…, revision, compact
+ * revision, auth revision, ms to the next lease deadline) from a column that the caller names.
+ *
+ * An answer from a moment at which a lease was due isn't given out: the leases are ended first, then it is read again
+ * (invariant 9: two statements more, in that case only).
+ */
+export class Reader {
+  readonly #options: ReaderOptions
+
+  constructor(options: ReaderOptions) {
+    this.#options = options
+  }
+
+  /** A short read. `headAt` is the column of the first row that holds the revision. Fails with an EtcdError. */
+  read(statement: Statement, parameters: readonly SqlParameter[], headAt = 0): Promise<SqlRow[]> {
+    return this.#run(() => this.#options.sql.read(statement, parameters), headAt)
+  }
+
+  /** A read that may take long, which never holds up a short one. */
+  long(statement: Statement, parameters: readonly SqlParameter[], headAt = 0): Promise<SqlRow[]> {
+    return this.#run(() => this.#options.sql.long(statement, parameters), headAt)
+  }
+
+  /** A lease call: it changes a lease but no revision, so it doesn't travel in a batch. */
+  leaseWrite(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]> {
+    return this.#run(() => this.#options.sql.write(statement, parameters), 0, false)
+  }
+
+  async #run(run: () => Promise<SqlRow[]>, headAt: number, mayRepeat = true): Promise<SqlRow[]> {
+    const { expireLeases, leaseDue } = this.#options
+    try {
+      const rows = await run()
+      const dueMs = (rows[0]?.[headAt + 3] as bigint | null | undefined) ?? null
+      if (dueMs === null || dueMs > 0n || !mayRepeat) {
+        leaseDue(dueMs)
+        return rows
+      }
+      await expireLeases()
+      return await run()
+    } catch (error) {
+      throw etcdFailure(error)
+    }
+  }
+}
+
+/** The head from the first row of an answer. */
+export function headAt(rows: readonly SqlRow[], at = 0): Head {
+  const row = rows[0]
+  if (row === undefined) throw new Error('a statement gave no head row')
+  return {
+    revision: row[at] as bigint,
+    compactRevision: row[at + 1] as bigint,
+    authRevision: row[at + 2] as bigint,
+  }
+}

@@ -1,0 +1,123 @@
+import { LIMITS } from '../etcd/limits.ts'
+import type { EventLog, EventPage, EventQuery, LoggedEvent } from './event-log.ts'
+import { headAt, type Reader } from './reader.ts'
+import type { SqlRow, SqlType, Statement } from './sql.ts'
+import type { StatementFactory } from './statement.ts'
+import eventsSql from './statements/events.sql'
+import { intervalOf, type KeyValue } from './types.ts'
+
+const PREVIOUS = {
+  // As etcd: the state at the revision before, which is gone once that was compacted.
+  join: `left join :schema.log p on p.mod_revision = l.prev_revision and p.sub = l.prev_sub
+         and l.prev_revision > 0 and l.mod_revision - 1 >= h.compact_revision`,
+  columns: 'p.create_revision, p.mod_revision, p.version, p.lease, p.value',
+}
+const NO_PREVIOUS = {
+  join: '',
+  columns: 'null::bigint, null::bigint, null::bigint, null::bigint, null::bytea',
+}
+
+const INTERVALS = {
+  all: { condition: 'true', types: [] },
+  one: { condition: 'l.key = $4', types: ['bytea'] },
+  between: { condition: 'l.key >= $4 and l.key < $5', types: ['bytea', 'bytea'] },
+  from: { condition: 'l.key >= $4', types: ['bytea'] },
+} as const satisfies Record<string, { condition: string; types: readonly SqlType[] }>
+
+const EMPTY = new Uint8Array(0)
+
+function eventOf(row: SqlRow): LoggedEvent {
+  const deleted = row[4] === 1n
+  const key = row[5] as Uint8Array
+  const kv: KeyValue = deleted
+    ? { key, createRevision: 0n, modRevision: row[0] as bigint, version: 0n, lease: 0n, value: EMPTY }
+    : {
+        key,
+        createRevision: row[1] as bigint,
+        modRevision: row[0] as bigint,
+        version: row[2] as bigint,
+        lease: row[3] as bigint,
+        value: (row[6] as Uint8Array | null) ?? EMPTY,
+      }
+  const type = deleted ? 'DELETE' : 'PUT'
+  if (row[8] === null) return { type, kv }
+  const prevKv: KeyValue = {
+    key,
+    createRevision: row[7] as bigint,
+    modRevision: row[8] as bigint,
+    version: row[9] as bigint,
+    lease: row[10] as bigint,
+    value: (row[11] as Uint8Array | null) ?? EMPTY,
+  }
+  return { type, kv, prevKv }
+}
+
+/** Reads the event log by SQL; `onWrite` listeners are told by `written`. */
+export class SqlEventLog implements EventLog {
+  readonly #reader: Reader
+  readonly #statement: StatementFactory
+  readonly #statements = new Map<string, Statement>()
+  readonly #listeners = new Set<(revision: bigint) => void>()
+
+  constructor(reader: Reader, statement: StatementFactory) {
+    this.#reader = reader
+    this.#statement = statement
+  }
+
+  async read(query: EventQuery): Promise<EventPage> {
+    const interval = query.range && intervalOf(query.range.key, query.range.rangeEnd)
+    const shape =
+      interval === undefined
+        ? 'all'
+        : interval.to === null
+          ? 'one'
+          : interval.to.length === 0
+            ? 'from'
+            : 'between'
+    const bounds =
+      interval === undefined
+        ? []
+        : interval.to === null || interval.to.length === 0
+          ? [interval.from]
+          : [interval.from, interval.to]
+    const rows = await this.#reader.read(this.#shaped(shape, query.prevKv), [
+      query.after,
+      BigInt(LIMITS.watchRevisionsPerRead),
+      BigInt(LIMITS.watchBytesPerRead),
+      ...bounds,
+    ])
+    const through = rows[0]?.[4] as bigint
+    const events: LoggedEvent[] = []
+    for (let i = 1; i < rows.length; i++) {
+      const row = rows[i]
+      if (row !== undefined) events.push(eventOf(row))
+    }
+    return { head: headAt(rows), through, intactAfter: rows[0]?.[7] as bigint, events }
+  }
+
+  onWrite(listener: (revision: bigint) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** This process committed up to `revision`. */
+  written(revision: bigint): void {
+    for (const listener of this.#listeners) listener(revision)
+  }
+
+  #shaped(shape: keyof typeof INTERVALS, prevKv: boolean): Statement {
+    const name = `events ${shape}${prevKv ? ' prev' : ''}`
+    let statement = this.#statements.get(name)
+    if (statement === undefined) {
+      const { condition, types } = INTERVALS[shape]
+      const previous = prevKv ? PREVIOUS : NO_PREVIOUS
+      statement = this.#statement(name, eventsSql, ['int8', 'int8', 'int8', ...types], {
+        interval: condition,
+        previous_join: previous.join,
+        previous_columns: previous.columns,
+      })
+      this.#statements.set(name, statement)
+    }
+    return statement
+  }
+}

@@ -1,0 +1,2 @@
+-- One batch of removing what compaction made unreachable; see migrations/functions/sweep.sql.
+select :schema.sweep($1)

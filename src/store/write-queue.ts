@@ -1,0 +1,198 @@
+import type { Environment } from '../environment.ts'
+import { EtcdError } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
+import { etcdFailure, isRetriable } from './failure.ts'
+import { PROGRAM_TYPES, Program } from './program/program.ts'
+import { collectSteps, outcomeError, type StepResult } from './program/results.ts'
+import { type Sql, SqlError, type SqlRow, type Statement } from './sql.ts'
+import type { StatementFactory } from './statement.ts'
+import applySql from './statements/apply.sql'
+import type { Head } from './types.ts'
+
+/** One request of a batch, before it is compiled into the batch's program. */
+export interface WriteRequest<T> {
+  /** What the caller was authorized under; -1n without authorization. */
+  readonly authRevision: bigint
+  /** Roughly what it adds to a batch: its instructions, and the bytes of its keys and values. */
+  readonly operations: number
+  readonly bytes: number
+  /** Appends the request's instructions, and gives back how its answer is read from the steps they left. */
+  compile(program: Program): (steps: readonly (StepResult | undefined)[], head: Head) => T
+}
+
+interface Waiting {
+  readonly request: WriteRequest<unknown>
+  readonly since: number
+  readonly signal: AbortSignal
+  resolve(answer: unknown): void
+  reject(error: EtcdError): void
+}
+
+/** Backoff between tries of a batch that lost against another transaction, in milliseconds; multiplied by jitter. */
+const RETRY_BACKOFF_MS = [1, 5, 20, 50, 100, 200]
+
+export interface WriteQueueOptions {
+  readonly sql: Sql
+  readonly statement: StatementFactory
+  readonly environment: Environment
+  /** Called after each commit with the store as it left it, and ms to the next lease deadline (null: no lease). */
+  committed(head: Head, leaseDueMs: bigint | null): void
+  /** Called for each batch, with its size and how long its statement took; for metrics. */
+  batched?(requests: number, ms: number): void
+}
+
+/**
+ * Writes travel in batches (invariant 4): what arrives while one statement is under way goes out with the next. Where a
+ * process serves one request only, each batch has one member and the code is the same.
+ */
+export class WriteQueue {
+  readonly #options: WriteQueueOptions
+  readonly #apply: Statement
+  readonly #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options
+    this.#apply = options.statement('apply', applySql, [...PROGRAM_TYPES, 'int4'])
+  }
+
+  /**
+   * Runs one request and gives its answer once it is committed. Fails with an EtcdError: the request's own, or one that
+   * says whether it may have happened. A caller that goes away before its batch is sent withdraws the request.
+   */
+  write<T>(request: WriteRequest<T>, signal: AbortSignal): Promise<T> {
+    if (this.#stopped) return Promise.reject(EtcdError.of('Stopped'))
+    if (this.#waiting.length >= LIMITS.batchQueueMax) return Promise.reject(EtcdError.of('TooManyRequests'))
+    return new Promise<T>((resolve, reject) => {
+      const since = this.#options.environment.clock.now()
+      this.#waiting.push({ request, since, signal, resolve: resolve as (answer: unknown) => void, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Finishes what was accepted and refuses what comes after. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // Lets the requests that arrived in this turn of the event loop share the first batch.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const batch = this.#nextBatch()
+      await this.#send(batch).catch((error: unknown) => {
+        // Nothing above is expected to throw; whoever was answered already isn't touched by this.
+        for (const waiting of batch) waiting.reject(etcdFailure(error))
+      })
+    }
+    this.#running = undefined
+  }
+
+  /** Takes the next members, in order of arrival, up to the limits; drops those nobody waits for any more. */
+  #nextBatch(): Waiting[] {
+    const now = this.#options.environment.clock.now()
+    const batch: Waiting[] = []
+    let operations = 0
+    let bytes = 0
+    while (batch.length < LIMITS.batchRequestsMax) {
+      const next = this.#waiting[0]
+      if (next === undefined) break
+      operations += next.request.operations
+      bytes += next.request.bytes
+      const full = operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax
+      if (full && batch.length > 0) break
+      this.#waiting.shift()
+      if (next.signal.aborted) next.reject(EtcdError.of('Canceled'))
+      else if (now - next.since > LIMITS.requestTimeoutMs) next.reject(EtcdError.of('Timeout'))
+      else batch.push(next)
+    }
+    return batch
+  }
+
+  async #send(batch: readonly Waiting[]): Promise<void> {
+    if (batch.length === 0) return
+    const program = new Program()
+    const readers: ReturnType<WriteRequest<unknown>['compile']>[] = []
+    const requestSteps: number[] = []
+    for (const { request } of batch) {
+      requestSteps.push(program.nextStep)
+      program.request(request.authRevision, () => {
+        readers.push(request.compile(program))
+      })
+    }
+    let rows: SqlRow[]
+    try {
+      rows = await this.#applyWithRetries(program, batch[0]?.since ?? 0, batch.length)
+    } catch (error) {
+      await this.#failed(batch, error)
+      return
+    }
+    const steps = collectSteps(rows)
+    const head = headOf(rows.at(-1))
+    this.#options.committed(head, (rows.at(-1)?.[3] as bigint | null) ?? null)
+    for (const [i, waiting] of batch.entries()) {
+      this.#answer(waiting, () => {
+        const failure = outcomeError(steps[requestSteps[i] ?? 0]?.outcome ?? 0)
+        if (failure !== undefined) throw failure
+        return readers[i]?.(steps, head)
+      })
+    }
+  }
+
+  async #applyWithRetries(program: Program, since: number, requests: number): Promise<SqlRow[]> {
+    const { sql, environment, batched } = this.#options
+    const parameters = [...program.parameters(), LIMITS.leaseExpiriesPerPass]
+    for (let tries = 0; ; tries++) {
+      const started = environment.clock.now()
+      try {
+        const rows = await sql.write(this.#apply, parameters)
+        batched?.(requests, environment.clock.now() - started)
+        return rows
+      } catch (error) {
+        const pause = RETRY_BACKOFF_MS[Math.min(tries, RETRY_BACKOFF_MS.length - 1)] ?? 0
+        const inTime = environment.clock.now() + pause - since < LIMITS.requestTimeoutMs
+        if (!isRetriable(error) || !inTime) throw error
+        await environment.clock.sleep(pause * (0.5 + environment.random.fraction()))
+      }
+    }
+  }
+
+  /**
+   * An unexpected error of the database rolled the whole batch back: its members run again one by one, so that only the
+   * culprit fails. Everything else is every member's own.
+   */
+  async #failed(batch: readonly Waiting[], error: unknown): Promise<void> {
+    const rolledBack = error instanceof SqlError && error.kind === 'failed' && !isRetriable(error)
+    if (rolledBack && batch.length > 1) {
+      for (const waiting of batch) await this.#send([waiting])
+      return
+    }
+    const failure = etcdFailure(error)
+    this.#options.environment.log('error', 'a batch of writes failed', {
+      requests: batch.length,
+      answer: failure.message,
+      error: error instanceof Error ? error.message : String(error),
+    })
+    for (const waiting of batch) waiting.reject(failure)
+  }
+
+  #answer(waiting: Waiting, read: () => unknown): void {
+    try {
+      waiting.resolve(read())
+    } catch (error) {
+      waiting.reject(etcdFailure(error))
+    }
+  }
+}
+
+/** The store's own row, which apply() gives last. */
+function headOf(row: SqlRow | undefined): Head {
+  if (row?.[0] !== 0) throw new Error('apply() gave no row for the store')
+  return {
+    revision: row[2] as bigint,
+    compactRevision: row[5] as bigint,
+    authRevision: row[6] as bigint,
+  }
+}
