@@ -24,7 +24,10 @@ export interface EventQuery {
 export interface EventPage {
   readonly head: Head
   readonly through: bigint
-  /** Compaction may have removed events at or below this revision; above it every event is still there. */
+  /**
+   * Every event above this revision is still in the log. That may lie well below head.compactRevision, until compaction
+   * has removed anything: so a watch that is only a moment behind the head outlives a compaction at the head.
+   */
   readonly intactAfter: bigint
   readonly events: readonly LoggedEvent[]
 }
