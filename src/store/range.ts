@@ -99,7 +99,7 @@ export class RangeReader {
       this.#statement(pageName, rangePageSql, [...types, 'int8'], {
         interval: condition,
         value,
-        limit: `$${types.length + 1}::bigint`,
+        limit: `$${types.length + 1}`,
       }),
     )
     const parameters = [...bounds, limit]

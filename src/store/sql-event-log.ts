@@ -9,7 +9,7 @@ import { intervalOf, type KeyValue } from './types.ts'
 const PREVIOUS = {
   // As etcd: the state at the revision before, which is gone once that was compacted.
   join: `left join :schema.log p on p.mod_revision = l.prev_revision and p.sub = l.prev_sub
-         and l.prev_revision > 0 and l.mod_revision - 1 >= h.compact_revision`,
+         and l.prev_revision > 0 and l.mod_revision - 1 >= (select h.compact_revision from :schema.head h)`,
   columns: 'p.create_revision, p.mod_revision, p.version, p.lease, p.value',
 }
 const NO_PREVIOUS = {

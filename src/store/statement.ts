@@ -46,6 +46,11 @@ export function statementFactory(schema: string) {
     for (const [fragment, value] of Object.entries({ ...fragments, due: DUE })) {
       written = written.replaceAll(new RegExp(`:${fragment}\\b`, 'g'), () => value)
     }
+    // The types are said, not deduced: a parameter used in two ways would be refused.
+    written = written.replaceAll(
+      /\$(\d+)/g,
+      (parameter, number) => `${parameter}::${types[Number(number) - 1]}`,
+    )
     return { name, types, text: `${writeSchema(written, schema)} ${UNCACHEABLE}` }
   }
 }

@@ -2,7 +2,7 @@ import { type ClientConfig, Pool } from 'pg'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Sql, SqlParameter, SqlRow, Statement } from '../sql.ts'
 import { connectFailure, statementFailure } from './failure.ts'
-import { lostConnection, Pipeline, queryConfig } from './pipeline.ts'
+import { Pipeline, queryConfig, twice } from './pipeline.ts'
 
 /** Connections beside the pipeline: the batch in flight, lease calls, and what takes long. */
 const POOL_CONNECTIONS_MAX = 8
@@ -22,7 +22,7 @@ export function openPostgres(config: ClientConfig): Sql {
     application_name: 'edgetcd',
     ...config,
   }
-  const pipeline = new Pipeline({ ...shared, query_timeout: LIMITS.requestTimeoutMs })
+  const pipeline = new Pipeline({ ...shared, query_timeout: LIMITS.requestTimeoutMs }, true)
   const pool = new Pool({ ...shared, max: POOL_CONNECTIONS_MAX })
   // An idle connection that is lost is replaced when next needed; whoever runs a statement learns from the statement.
   pool.on('error', () => {})
@@ -46,16 +46,6 @@ export function openPostgres(config: ClientConfig): Sql {
     } finally {
       // After an unknown outcome (a time-out too) the connection's state is unknown as well: it isn't used again.
       client.release(failure?.kind === 'unknown')
-    }
-  }
-
-  async function twice(run: () => Promise<SqlRow[]>): Promise<SqlRow[]> {
-    try {
-      return await run()
-    } catch (error) {
-      // A connection that was lost while idle shows only when it is used. A read changes nothing: once more.
-      if (lostConnection(error)) return run()
-      throw error
     }
   }
 

@@ -26,17 +26,20 @@ export function queryConfig(statement: Statement, parameters: readonly SqlParame
  */
 export class Pipeline {
   readonly #config: ClientConfig
+  readonly #prepare: boolean
   #client: Promise<Client> | undefined
 
-  constructor(config: ClientConfig) {
+  /** @param prepare whether statements are prepared once for the connection: worth it where it lives long. */
+  constructor(config: ClientConfig, prepare: boolean) {
     this.#config = { ...config, pipeline: true }
+    this.#prepare = prepare
   }
 
   /** Runs one statement. Fails with a SqlError; a lost connection is forgotten, so that the next call connects anew. */
   async query(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]> {
     const client = await this.#connected()
     try {
-      const result = await client.query<SqlRow[]>(queryConfig(statement, parameters, true))
+      const result = await client.query<SqlRow[]>(queryConfig(statement, parameters, this.#prepare))
       return result.rows as unknown as SqlRow[]
     } catch (error) {
       throw statementFailure(error)
@@ -76,7 +79,15 @@ export class Pipeline {
   }
 }
 
-/** Whether a read may simply be run again on a new connection. */
-export function lostConnection(error: unknown): boolean {
-  return error instanceof SqlError && error.kind === 'unknown'
+/**
+ * Runs a read again when its connection was lost under it: one that was lost while idle shows only when it is used, and
+ * a read changes nothing.
+ */
+export async function twice(read: () => Promise<SqlRow[]>): Promise<SqlRow[]> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof SqlError && error.kind === 'unknown') return read()
+    throw error
+  }
 }

@@ -32,6 +32,6 @@ select h.revision, h.compact_revision, h.auth_revision, :due, t.revision,
 from :schema.head h, through t, :schema.sweep s
 union all
 (select l.mod_revision, l.create_revision, l.version, l.lease, l.deleted::int::bigint, l.key, l.value, :previous_columns
- from through t, :schema.head h, :schema.log l :previous_join
- where l.mod_revision > $1 and l.mod_revision <= t.revision and (:interval)
+ from :schema.log l :previous_join
+ where l.mod_revision > $1 and l.mod_revision <= (select t.revision from through t) and (:interval)
  order by l.mod_revision, l.sub)

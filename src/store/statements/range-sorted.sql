@@ -9,8 +9,8 @@ with found as materialized (
 ),
 kept as materialized (
   select * from found kv
-  where ($4::bigint is null or kv.mod_revision >= $4) and ($5::bigint is null or kv.mod_revision <= $5)
-    and ($6::bigint is null or kv.create_revision >= $6) and ($7::bigint is null or kv.create_revision <= $7)
+  where ($4 is null or kv.mod_revision >= $4) and ($5 is null or kv.mod_revision <= $5)
+    and ($6 is null or kv.create_revision >= $6) and ($7 is null or kv.create_revision <= $7)
   order by :order limit $8
 )
 select null::bytea, h.revision, h.compact_revision, h.auth_revision, :due, null::bytea, :total
