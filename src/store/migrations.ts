@@ -8,6 +8,7 @@ import incarnation from '../../migrations/functions/incarnation.sql'
 import inspect from '../../migrations/functions/inspect.sql'
 import rangeAt from '../../migrations/functions/range_at.sql'
 import rangeNow from '../../migrations/functions/range_now.sql'
+import recover from '../../migrations/functions/recover.sql'
 import sweep from '../../migrations/functions/sweep.sql'
 
 /** The numbered migrations, forward only; a migration's number is its place here, from 1. */
@@ -26,5 +27,6 @@ export const FUNCTIONS: readonly string[] = [
   inspect,
   rangeNow,
   rangeAt,
+  recover,
   sweep,
 ]

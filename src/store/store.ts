@@ -29,6 +29,7 @@ import { SqlEventLog } from './sql-event-log.ts'
 import { statementFactory } from './statement.ts'
 import headSql from './statements/head.sql'
 import inspectSql from './statements/inspect.sql'
+import recoverSql from './statements/recover.sql'
 import type { Head, Identity } from './types.ts'
 import { WriteQueue, type WriteRequest } from './write-queue.ts'
 
@@ -68,6 +69,7 @@ export class Store {
   readonly #deadline: LeaseDeadline
   readonly #head: Statement
   readonly #inspect: Statement
+  readonly #recover: Statement
   #identity: Promise<Identity> | undefined
   #expiring: Promise<void> | undefined
 
@@ -84,6 +86,7 @@ export class Store {
     this.#ranges = new RangeReader(this.#reader, statement)
     this.#head = statement('head', headSql, [])
     this.#inspect = statement('inspect', inspectSql, PROGRAM_TYPES)
+    this.#recover = statement('recover', recoverSql, ['int8'])
     this.events = new SqlEventLog(this.#reader, statement)
     this.leases = new Leases(this.#reader, statement, { expireLeases, leaseDue })
     this.compaction = new Compaction(sql, statement)
@@ -204,6 +207,19 @@ export class Store {
       this.#expiring = undefined
     })
     return this.#expiring
+  }
+
+  /**
+   * After a restore: moves the revision forward by `bump` and marks all before as compacted (invariant 11). Gives the new
+   * revision.
+   */
+  async recover(bump: bigint): Promise<bigint> {
+    try {
+      const rows = await this.#sql.write(this.#recover, [bump])
+      return rows[0]?.[0] as bigint
+    } catch (error) {
+      throw etcdFailure(error)
+    }
   }
 
   /** Finishes the writes that were accepted, then closes the connections. */

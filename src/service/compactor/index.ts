@@ -1,0 +1,90 @@
+import { create } from '@bufbuild/protobuf'
+import type { Environment } from '../../environment.ts'
+import { EtcdError } from '../../etcd/errors.ts'
+import { CompactionRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { Store } from '../../store/store.ts'
+
+/** etcd's two retention modes: everything younger than a period is kept, or the newest so many revisions. */
+export type Retention =
+  | { readonly mode: 'periodic'; readonly seconds: number }
+  | { readonly mode: 'revision'; readonly revisions: bigint }
+
+/** etcd looks every five minutes by revision, and at least hourly by period, noting ten revisions a period. */
+const REVISION_INTERVAL_MS = 300_000
+const PERIODIC_INTERVAL_MS_MAX = 3_600_000
+const NOTES_A_PERIOD = 10
+
+export interface TriggerResult {
+  /** The revision that the store was compacted to by this run; undefined when there was nothing to do. */
+  readonly compactedTo: bigint | undefined
+  /** Batches of dead rows that were removed. */
+  readonly batches: number
+}
+
+/**
+ * One run of the scheduled trigger (invariants 8 and 9): ends the leases that are due, notes the current revision, moves
+ * the compact revision as the retention says, and removes what became unreachable. Runs may overlap or be cut off.
+ * @throws EtcdError that the database is away; the next run goes on from there
+ */
+export async function runTrigger(
+  store: Store,
+  retention: Retention | undefined,
+  signal: AbortSignal,
+): Promise<TriggerResult> {
+  // Reading the head ends what is due.
+  const head = await store.head()
+  const goal = retention && (await goalOf(store, retention, head.revision))
+  const compactedTo =
+    goal !== undefined && goal > head.compactRevision && goal > 0n
+      ? await compactTo(store, goal, signal)
+      : undefined
+  return { compactedTo, batches: await store.compaction.sweep(signal) }
+}
+
+async function goalOf(store: Store, retention: Retention, revision: bigint): Promise<bigint | undefined> {
+  switch (retention.mode) {
+    case 'periodic':
+      return store.compaction.noteRevision(BigInt(retention.seconds))
+    case 'revision':
+      return revision - retention.revisions
+    default:
+      return retention satisfies never
+  }
+}
+
+async function compactTo(store: Store, revision: bigint, signal: AbortSignal): Promise<bigint | undefined> {
+  try {
+    await store.compact(create(CompactionRequestSchema, { revision }), signal)
+    return revision
+  } catch (error) {
+    // Another trigger was quicker.
+    if (error instanceof EtcdError && error.is('Compacted')) return undefined
+    throw error
+  }
+}
+
+/** How often a Node server's timer runs the trigger, in milliseconds. */
+export function intervalMsOf(retention: Retention): number {
+  if (retention.mode === 'revision') return REVISION_INTERVAL_MS
+  return Math.max(1_000, Math.min(retention.seconds * 1_000, PERIODIC_INTERVAL_MS_MAX) / NOTES_A_PERIOD)
+}
+
+/** Runs the trigger by a timer until `signal` aborts. A run that fails is logged; the next one makes up for it. */
+export async function runCompactor(
+  store: Store,
+  retention: Retention,
+  { clock, log }: Environment,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const { compactedTo } = await runTrigger(store, retention, signal)
+      if (compactedTo !== undefined) log('info', 'compacted', { revision: String(compactedTo) })
+    } catch (error) {
+      log('error', 'a compaction run failed', {
+        error: error instanceof Error ? error.message : String(error),
+      })
+    }
+    await clock.sleep(intervalMsOf(retention), signal)
+  }
+}
