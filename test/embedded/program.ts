@@ -20,17 +20,20 @@ async function main(dataDir: string): Promise<void> {
   const client = new pg.Client(embedded.connection)
   client.on('error', () => {})
   await client.connect()
-  tell({ event: 'started', ms: Math.round(performance.now() - startedMs), connection: embedded.connection })
-  process.once('SIGTERM', async () => {
+  const end = async () => {
     await embedded.close()
     tell({ event: 'closed' })
     process.exit(0)
-  })
+  }
+  process.once('SIGTERM', end)
+  tell({ event: 'started', ms: Math.round(performance.now() - startedMs), connection: embedded.connection })
   for await (const sql of createInterface({ input: process.stdin })) {
     const answer = await client.query({ text: sql, rowMode: 'array' }).catch((error: Error) => error)
     if (answer instanceof Error) tell({ event: 'failure', message: answer.message })
     else tell({ event: 'rows', rows: answer.rows })
   }
+  // The test that started this is gone.
+  await end()
 }
 
 main(process.argv[2] ?? '').catch((error: Error) => {

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { processesIn } from '../../src/store/embedded/leftovers.ts'
+import { processesIn, recordedPid } from '../../src/store/embedded/leftovers.ts'
 import type { Installation } from './installation.ts'
 
 export interface Told {
@@ -112,6 +112,13 @@ export function postgresDirectory(dataDir: string): string {
 /** PostgreSQL's processes on this data directory. */
 export function postgresProcesses(dataDir: string): number[] {
   return processesIn(postgresDirectory(dataDir))
+}
+
+/** The process id of PostgreSQL's first process. */
+export function postmasterOf(dataDir: string): number {
+  const pid = recordedPid(postgresDirectory(dataDir))
+  if (pid === undefined) throw new Error('no PostgreSQL runs')
+  return pid
 }
 
 /** The supervising shells of this data directory: they, too, have it as their working directory. */

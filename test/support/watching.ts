@@ -89,3 +89,69 @@ function decode(event: JsonObject): WatchedEvent {
     revision: Number(kv.mod_revision),
   }
 }
+
+/** A watcher that never gives up: after each break it goes on from the revision after the last that it saw. */
+export interface Follower {
+  /** Every event since `startRevision`, as it came. */
+  readonly events: readonly WatchedEvent[]
+  /** How often it had to open its watch again. */
+  readonly resumed: number
+  /** Resolves when an event at or after `revision` has come. Rejects after `timeoutMs`. */
+  reached(revision: number, timeoutMs?: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Follows all keys that begin with `prefix`, through whatever happens to the server. */
+export function follow(gateway: Gateway, prefix: string, startRevision: number): Follower {
+  const events: WatchedEvent[] = []
+  const waiting = new Set<() => void>()
+  let resumed = -1
+  let current: Watching | undefined
+  let stopped = false
+  const followOnce = async () => {
+    const next = (events.at(-1)?.revision ?? startRevision - 1) + 1
+    current = await watch(gateway, { ...prefixRange(prefix), start_revision: String(next) })
+    resumed++
+    let taken = 0
+    while (!stopped && current.ended === undefined) {
+      await current.reached((current.events.at(-1)?.revision ?? 0) + 1, 1000).catch(() => undefined)
+      events.push(...current.events.slice(taken))
+      taken = current.events.length
+      for (const look of waiting) look()
+    }
+    current.close()
+  }
+  const run = async () => {
+    while (!stopped) {
+      await followOnce().catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+  const running = run()
+  return {
+    events,
+    get resumed() {
+      return resumed
+    },
+    reached: (revision, timeoutMs = 60_000) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if ((events.at(-1)?.revision ?? 0) < revision) return
+          clearTimeout(timer)
+          waiting.delete(look)
+          resolve()
+        }
+        const timer = setTimeout(() => {
+          waiting.delete(look)
+          reject(new Error(`revision ${revision} did not come, only ${events.at(-1)?.revision}`))
+        }, timeoutMs)
+        waiting.add(look)
+        look()
+      }),
+    async stop() {
+      stopped = true
+      current?.close()
+      await running
+    },
+  }
+}
