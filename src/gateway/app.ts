@@ -1,0 +1,120 @@
+import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono'
+import { METRICS_CONTENT_TYPE } from '../observe/metrics.ts'
+import { type Answer, empty, toResponse } from './answer.ts'
+import type { Context } from './context.ts'
+import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND, toEtcdError } from './errors.ts'
+import { acceptsGzip, bodyOf, toRpcRequest } from './fetch.ts'
+import { answerLongPoll } from './long-poll.ts'
+import { preferredWait, readLongPollBody, readLongPollParameters } from './long-poll-query.ts'
+import { methodOf } from './method.ts'
+import * as operations from './operations.ts'
+import { redirect } from './redirect.ts'
+import { readBody } from './request.ts'
+import { RPCS, type Rpc } from './rpcs.ts'
+import { answerStream } from './stream.ts'
+import { readTarget, type Target, targetOf } from './target.ts'
+import { answerUnary } from './unary.ts'
+
+/** What each request brings along. */
+export interface AppBindings {
+  readonly context: Context
+  /** The request target as the client wrote it, where the server knows it: a Request's URL has been cleaned. */
+  readonly target?: string
+}
+
+type App = { Bindings: AppBindings }
+type Handler = (c: HonoContext<App>) => Promise<Answer>
+
+/** The HTTP application: every path of etcd's gateway, and the long poll. It holds nothing of any request. */
+export function createApp(): Hono<App> {
+  const app = new Hono<App>({ getPath: (request, options) => routingPath(request, options?.env) })
+  const route = (path: string, handler: Handler) => app.all(path, async (c) => toResponse(await handler(c)))
+  app.use(beforeRouting)
+  for (const [path, rpc] of RPCS) route(path, (c) => answerRpc(rpc, c))
+  route(
+    '/version',
+    onlyGet(async () => operations.VERSION_ANSWER),
+  )
+  route('/health', onlyGet(answerHealth))
+  for (const [probe, checks] of Object.entries(operations.PROBES)) {
+    route(
+      `/${probe}`,
+      onlyGet((c) => answerProbe(checks, c)),
+    )
+    for (const check of checks)
+      route(
+        `/${probe}/${check}`,
+        onlyGet((c) => answerProbe([check], c)),
+      )
+  }
+  route('/metrics', answerMetrics)
+  app.notFound((c) => {
+    return toResponse(c.req.path.startsWith('/v3/') ? errorAnswer(NOT_FOUND) : operations.PAGE_NOT_FOUND)
+  })
+  app.onError((error, c) => toResponse(errorAnswer(toEtcdError(error, c.env.context.environment.log))))
+  return app
+}
+
+function targetIn(request: Request, bindings: AppBindings | undefined): Target {
+  return readTarget(bindings?.target ?? targetOf(request.url))
+}
+
+function routingPath(request: Request, bindings: AppBindings | undefined): string {
+  const target = targetIn(request, bindings)
+  return target.kind === 'rpc' || target.kind === 'other' ? target.path : '/'
+}
+
+/** What etcd does before it looks at a path's meaning. */
+const beforeRouting: MiddlewareHandler<App> = async (c, next) => {
+  const target = targetIn(c.req.raw, c.env)
+  if (target.kind === 'malformed') return toResponse(operations.BAD_REQUEST)
+  if (c.req.method === 'OPTIONS') return toResponse(empty(200))
+  if (target.kind === 'redirect') return toResponse(redirect(target.location, c.req.method))
+  return await next()
+}
+
+function onlyGet(handler: Handler): Handler {
+  return async (c) => (c.req.method === 'GET' ? await handler(c) : operations.METHOD_NOT_ALLOWED_HERE)
+}
+
+async function answerRpc(rpc: Rpc, c: HonoContext<App>): Promise<Answer> {
+  const { context } = c.env
+  const { raw } = c.req
+  const request = toRpcRequest(raw)
+  const method = methodOf(raw.method, request.header)
+  if (rpc.kind === 'stream' && rpc.outlivesRequests) {
+    const parameters = new URL(raw.url).searchParams
+    if (method === 'GET' && parameters.has('wait')) {
+      return await answerLongPoll('GET', request, () => readLongPollParameters(parameters), context)
+    }
+    const wait = preferredWait(request.header('prefer'))
+    if (method === 'POST' && wait !== undefined) {
+      const read = async () => readLongPollBody(await readBody(bodyOf(raw)), wait)
+      return await answerLongPoll('POST', request, read, context)
+    }
+  }
+  if (method !== 'POST') return errorAnswer(METHOD_NOT_ALLOWED)
+  if (rpc.kind === 'stream') return await answerStream(rpc, request, bodyOf(raw), context)
+  return await answerUnary(rpc, request, await readBody(bodyOf(raw)), context)
+}
+
+async function answerHealth(c: HonoContext<App>): Promise<Answer> {
+  const { health } = c.env.context.services
+  return await operations.answerHealth(health, { signal: c.req.raw.signal }, c.req.queries('exclude') ?? [])
+}
+
+async function answerProbe(checks: readonly operations.Check[], c: HonoContext<App>): Promise<Answer> {
+  const { health } = c.env.context.services
+  const verbose = c.req.query('verbose') !== undefined
+  return await operations.answerProbe(checks, health, { signal: c.req.raw.signal }, verbose)
+}
+
+/** The one answer that etcd compresses. */
+async function answerMetrics(c: HonoContext<App>): Promise<Answer> {
+  const text = c.env.context.metrics.text()
+  const headers = { 'Content-Type': METRICS_CONTENT_TYPE, 'Cache-Control': 'no-store' }
+  if (!acceptsGzip(c.req.raw)) return { status: 200, headers, body: text }
+  const zipped = new Response(text).body?.pipeThrough(new CompressionStream('gzip'))
+  const body = new Uint8Array(await new Response(zipped ?? null).arrayBuffer())
+  return { status: 200, headers: { ...headers, 'Content-Encoding': 'gzip' }, body }
+}

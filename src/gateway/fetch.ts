@@ -1,0 +1,30 @@
+/** A fetch Request, as the gateway reads it. */
+import { EtcdError } from '../etcd/errors.ts'
+import type { RpcRequest } from './request.ts'
+
+export function toRpcRequest(request: Request): RpcRequest {
+  return {
+    header: (name) => request.headers.get(name) ?? undefined,
+    signal: request.signal,
+  }
+}
+
+/** The body as it arrives. What is left when the reader stops is not cancelled: the answer may still go on. */
+export async function* bodyOf(request: Request): AsyncGenerator<Uint8Array, void, undefined> {
+  if (request.body === null) return
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value
+  } catch (thrown) {
+    // Only the client can break its own body off.
+    throw EtcdError.of('Canceled', thrown)
+  } finally {
+    reader.releaseLock()
+  }
+}
+
+/** Whether the client takes gzip. */
+export function acceptsGzip(request: Request): boolean {
+  const accepted = request.headers.get('accept-encoding')?.split(',') ?? []
+  return accepted.some((coding) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/.test(coding))
+}

@@ -1,0 +1,104 @@
+import * as z from 'zod/mini'
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import {
+  WatchCreateRequest_FilterType as FilterType,
+  WatchRequestSchema,
+} from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { LIMITS } from '../etcd/limits.ts'
+import type { LongPollRequest } from '../service/services.ts'
+import { decodeBase64 } from './json/base64.ts'
+import { decodeMessage } from './message.ts'
+
+/** What is asked, and the words that only the HTTP side has. */
+export interface LongPollQuery {
+  readonly request: Omit<LongPollRequest, 'waitMs'>
+  readonly waitSeconds: number
+  /** Counts the empty answers at one position, so that each wait has a URL of its own. */
+  readonly cursor: number
+}
+
+/** The seconds of a `Prefer: wait=N` header (RFC 7240): the default without a number, undefined without `wait`. */
+export function preferredWait(prefer: string | undefined): number | undefined {
+  for (const preference of prefer?.split(',') ?? []) {
+    const found = /^\s*wait\s*(?:=\s*"?(\d*)"?\s*)?(?:;.*)?$/i.exec(preference)
+    if (found !== null) return waitSeconds(found[1] ?? '')
+  }
+  return undefined
+}
+
+function waitSeconds(digits: string): number {
+  return digits === '' ? LIMITS.waitDefaultSeconds : Math.min(Number(digits), LIMITS.waitMaxSeconds)
+}
+
+/** Reads the body of `POST /v3/watch`. Fails with InvalidArgument when it doesn't create a watch. */
+export function readLongPollBody(body: Uint8Array, seconds: number): LongPollQuery {
+  const { requestUnion } = decodeMessage(WatchRequestSchema, body)
+  if (requestUnion.case !== 'createRequest') {
+    throw new EtcdError(GrpcCode.InvalidArgument, 'a wait needs a create_request')
+  }
+  const { key, rangeEnd, startRevision, prevKv, filters } = requestUnion.value
+  return { request: { key, rangeEnd, startRevision, prevKv, filters }, waitSeconds: seconds, cursor: 0 }
+}
+
+const Base64 = z.pipe(
+  z.string(),
+  z.transform((text, context) => {
+    // An unescaped + is a space in a query.
+    const bytes = decodeBase64(text.replaceAll(' ', '+'))
+    if (bytes === undefined) context.issues.push({ code: 'custom', input: text })
+    return bytes ?? new Uint8Array(0)
+  }),
+)
+
+const Int64 = z.pipe(
+  z.string().check(
+    z.regex(/^-?\d{1,19}$/),
+    z.refine((digits) => BigInt.asIntN(64, BigInt(digits)) === BigInt(digits)),
+  ),
+  z.transform((digits) => BigInt(digits)),
+)
+
+const Query = z.object({
+  key: z._default(Base64, new Uint8Array(0)),
+  range_end: z._default(Base64, new Uint8Array(0)),
+  start_revision: z._default(Int64, 0n),
+  wait: z.pipe(z.string().check(z.regex(/^\d*$/)), z.transform(waitSeconds)),
+  prev_kv: z._default(z.enum(['true', 'false']), 'false'),
+  filters: z._default(z.array(z.enum(['NOPUT', 'NODELETE'])), []),
+  cursor: z._default(z.pipe(z.string().check(z.regex(/^\d{1,9}$/)), z.transform(Number)), 0),
+})
+
+/**
+ * Reads the query of `GET /v3/watch`: the fields of a create_request by their names, `wait` and `cursor`. Unknown
+ * parameters are ignored. Fails with InvalidArgument.
+ */
+export function readLongPollParameters(parameters: URLSearchParams): LongPollQuery {
+  const given = Object.fromEntries(parameters)
+  const filters = parameters.getAll('filters')
+  const parsed = Query.safeParse(filters.length === 0 ? given : { ...given, filters })
+  if (!parsed.success) {
+    const name = String(parsed.error.issues[0]?.path[0])
+    throw new EtcdError(GrpcCode.InvalidArgument, `invalid value for ${name}: ${JSON.stringify(given[name])}`)
+  }
+  const { key, range_end: rangeEnd, start_revision: startRevision, prev_kv, wait, cursor } = parsed.data
+  const filterTypes = parsed.data.filters.map((name) => FilterType[name])
+  const request = { key, rangeEnd, startRevision, prevKv: prev_kv === 'true', filters: filterTypes }
+  return { request, waitSeconds: wait, cursor }
+}
+
+/** The one spelling of a query: parameters in fixed order, defaults left out, unpadded base64url. */
+export function canonicalPath({ request, waitSeconds: wait, cursor }: LongPollQuery): string {
+  const parameters = new URLSearchParams()
+  if (request.key.length > 0) parameters.set('key', toBase64Url(request.key))
+  if (request.rangeEnd.length > 0) parameters.set('range_end', toBase64Url(request.rangeEnd))
+  if (request.startRevision !== 0n) parameters.set('start_revision', String(request.startRevision))
+  if (request.prevKv) parameters.set('prev_kv', 'true')
+  for (const filter of request.filters) parameters.append('filters', FilterType[filter])
+  parameters.set('wait', String(wait))
+  if (cursor > 0) parameters.set('cursor', String(cursor))
+  return `/v3/watch?${parameters}`
+}
+
+function toBase64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+}

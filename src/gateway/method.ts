@@ -1,0 +1,9 @@
+/** Reads a header by its name in lower case. */
+export type HeaderReader = (name: string) => string | undefined
+
+/** The method that the gateway acts on: a form may ask for another one than POST, and then doesn't get it. */
+export function methodOf(method: string, header: HeaderReader): string {
+  if (method !== 'POST' || header('content-type') !== 'application/x-www-form-urlencoded') return method
+  const override = header('x-http-method-override')
+  return override === undefined || override === '' ? method : override.toUpperCase()
+}

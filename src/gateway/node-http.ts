@@ -1,0 +1,128 @@
+/** Reading requests and writing answers on node:http. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { EtcdError } from '../etcd/errors.ts'
+import { type Answer, COMMON_HEADERS } from './answer.ts'
+import { BodyBuffer, type RpcRequest } from './request.ts'
+
+/** etcd gives a client five minutes for its headers; here it has them for a body that isn't a stream, too. */
+const BODY_TIMEOUT_MS = 300_000
+
+/** Reads a whole body. Fails with ResourceExhausted when it is too large, Canceled when it breaks off. */
+export function readIncoming(incoming: IncomingMessage): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const buffer = new BodyBuffer()
+    const timeout = setTimeout(() => incoming.destroy(), BODY_TIMEOUT_MS)
+    incoming.on('data', (chunk: Uint8Array) => {
+      try {
+        buffer.push(chunk)
+      } catch (error) {
+        // The rest is still taken off the wire, so that the client comes to read its answer.
+        reject(error)
+      }
+    })
+    incoming.on('end', () => resolve(buffer.bytes()))
+    incoming.on('error', (cause) => reject(EtcdError.of('Canceled', cause)))
+    incoming.on('close', () => {
+      clearTimeout(timeout)
+      reject(EtcdError.of('Canceled'))
+    })
+  })
+}
+
+/** The body as it arrives. What is left when the reader stops is thrown away as it comes. */
+export async function* chunksOf(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>
+  } catch (thrown) {
+    throw EtcdError.of('Canceled', thrown)
+  } finally {
+    // A paused connection doesn't notice that its client goes away.
+    incoming.resume()
+  }
+}
+
+/** The request for the HTTP application. Only the long poll reads a body there; any other is thrown away. */
+export async function toRequest(request: RpcRequest & { incoming: IncomingMessage; target: string }) {
+  const { incoming, target, signal } = request
+  const { method = 'GET' } = incoming
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value)
+  }
+  const url = new URL(target, 'http://localhost')
+  if (method !== 'POST')
+    return new Request(url, { method: METHODS.has(method) ? method : OTHER_METHOD, headers, signal })
+  const body = (await readIncoming(incoming)) as Uint8Array<ArrayBuffer>
+  return new Request(url, { method, headers, signal, body })
+}
+
+/** fetch refuses to know some methods. No path has any but these, so that all others get the same answers. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'OPTIONS'])
+const OTHER_METHOD = 'PUT'
+
+/** Writes the answer of an RPC; the `last` of a connection closes it. Ends early when the client has gone. */
+export async function sendAnswer(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { status, headers, body }: Answer,
+  last: boolean,
+): Promise<void> {
+  const lines = [...COMMON_HEADER_LINES]
+  for (const name in headers) lines.push(name, headers[name] ?? '')
+  settleConnection(incoming, outgoing, last)
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    lines.push('Content-Length', String(Buffer.byteLength(body)))
+    outgoing.writeHead(status, lines)
+    outgoing.end(body)
+  } else {
+    outgoing.writeHead(status, lines)
+    await sendPieces(outgoing, body)
+  }
+}
+
+/** Writes an answer of the HTTP application. */
+export async function sendResponse(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  response: Response,
+  last: boolean,
+): Promise<void> {
+  settleConnection(incoming, outgoing, last)
+  outgoing.writeHead(response.status, [...response.headers].flat())
+  if (response.body === null) outgoing.end()
+  else await sendPieces(outgoing, response.body)
+}
+
+const COMMON_HEADER_LINES = Object.entries(COMMON_HEADERS).flat()
+
+function settleConnection(incoming: IncomingMessage, outgoing: ServerResponse, last: boolean): void {
+  if (last) outgoing.shouldKeepAlive = false
+  // A connection of HTTP/1.1 persists without a word about it, as with Go.
+  else if (outgoing.shouldKeepAlive && incoming.httpVersion === '1.1') outgoing.removeHeader('connection')
+}
+
+/** Each piece goes out as one chunk, and the next is asked for when the client has taken enough of the last. */
+async function sendPieces(
+  outgoing: ServerResponse,
+  pieces: AsyncIterable<string | Uint8Array>,
+): Promise<void> {
+  for await (const piece of pieces) {
+    if (outgoing.destroyed) return
+    if (!outgoing.write(piece)) await drained(outgoing)
+  }
+  outgoing.end()
+}
+
+/** Resolves when the client has taken enough, or is gone. */
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      outgoing.off('drain', done)
+      outgoing.off('close', done)
+      resolve()
+    }
+    outgoing.once('drain', done)
+    outgoing.once('close', done)
+    if (outgoing.destroyed) done()
+  })
+}

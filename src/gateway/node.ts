@@ -1,0 +1,124 @@
+/**
+ * The gateway on node:http. RPCs, which are nearly all of the traffic, go from the socket to their handler without a
+ * fetch Request or Response in between; everything else goes through the HTTP application.
+ */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { EtcdError } from '../etcd/errors.ts'
+import { createApp } from './app.ts'
+import type { Context } from './context.ts'
+import { errorAnswer, toEtcdError } from './errors.ts'
+import { preferredWait } from './long-poll-query.ts'
+import { type HeaderReader, methodOf } from './method.ts'
+import { chunksOf, readIncoming, sendAnswer, sendResponse, toRequest } from './node-http.ts'
+import type { RpcRequest } from './request.ts'
+import { RPCS, type Rpc } from './rpcs.ts'
+import { answerStream, STREAM_ENDED } from './stream.ts'
+import { readTarget, targetOf } from './target.ts'
+import { answerUnary } from './unary.ts'
+
+/** A request listener, and the two steps by which what it is doing comes to an end. */
+export interface Gateway {
+  readonly listener: RequestListener
+  /** Ends every stream cleanly. From now on no connection outlives its answer. */
+  endStreams(): void
+  /** Gives up what still waits: its clients are told that the server has stopped. */
+  endCalls(): void
+}
+
+export function createGateway(context: Context): Gateway {
+  const app = createApp()
+  const open = new Set<NodeRequest>()
+  let stopping = false
+
+  const answer = async (request: NodeRequest): Promise<void> => {
+    const { incoming, outgoing, rpc, target } = request
+    if (rpc?.kind === 'unary') {
+      const body = await readIncoming(incoming)
+      await sendAnswer(incoming, outgoing, await answerUnary(rpc, request, body, context), stopping)
+    } else if (rpc?.kind === 'stream') {
+      await sendAnswer(
+        incoming,
+        outgoing,
+        await answerStream(rpc, request, chunksOf(incoming), context),
+        stopping,
+      )
+      // What is left of a body that nobody reads any more would stand before the connection's next request.
+      if (stopping || !incoming.complete) incoming.socket.destroySoon()
+    } else {
+      const response = await app.fetch(await toRequest(request), { context, target })
+      await sendResponse(incoming, outgoing, response, stopping)
+    }
+  }
+
+  const listener: RequestListener = (incoming, outgoing) => {
+    const request = new NodeRequest(incoming, outgoing)
+    open.add(request)
+    outgoing.once('close', () => {
+      open.delete(request)
+      if (!outgoing.writableFinished) request.end(EtcdError.of('Canceled'))
+    })
+    answer(request).catch(async (thrown: unknown) => {
+      const refused = errorAnswer(toEtcdError(thrown, context.environment.log))
+      if (outgoing.headersSent) outgoing.destroy()
+      else await sendAnswer(incoming, outgoing, refused, stopping)
+    })
+  }
+
+  return {
+    listener,
+    endStreams() {
+      stopping = true
+      for (const request of open) if (request.rpc?.kind === 'stream') request.end(STREAM_ENDED)
+    },
+    endCalls() {
+      for (const request of open) request.end(EtcdError.of('Stopped'))
+    },
+  }
+}
+
+/** One request on its way. */
+class NodeRequest implements RpcRequest {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  /** The request target, in origin form. */
+  readonly target: string
+  /** The RPC that it calls, unless it asks for something beside the RPC: another method, a long poll. */
+  readonly rpc: Rpc | undefined
+  readonly header: HeaderReader
+  #controller: AbortController | undefined
+  #ended: EtcdError | undefined
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
+    this.incoming = incoming
+    this.outgoing = outgoing
+    const url = incoming.url ?? '/'
+    this.target = url.startsWith('/') ? url : targetOf(url)
+    this.header = (name) => {
+      const value = incoming.headers[name]
+      return Array.isArray(value) ? value[0] : value
+    }
+    this.rpc = this.#findRpc()
+  }
+
+  #findRpc(): Rpc | undefined {
+    if (methodOf(this.incoming.method ?? '', this.header) !== 'POST') return undefined
+    const target = readTarget(this.target)
+    const rpc = target.kind === 'rpc' ? RPCS.get(target.path) : undefined
+    const waits =
+      rpc?.kind === 'stream' && rpc.outlivesRequests && preferredWait(this.header('prefer')) !== undefined
+    return waits ? undefined : rpc
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended)
+    }
+    return this.#controller.signal
+  }
+
+  end(reason: EtcdError): void {
+    this.#ended ??= reason
+    this.#controller?.abort(reason)
+  }
+}

@@ -1,0 +1,97 @@
+import type { Clock } from '../environment.ts'
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
+import type { Call } from '../service/call.ts'
+import { Lifetime } from './lifetime.ts'
+import type { HeaderReader } from './method.ts'
+
+/** What an RPC needs of an HTTP request, whichever server took it in. */
+export interface RpcRequest {
+  readonly header: HeaderReader
+  /** Aborts when the client went away, or when the server stops waiting. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Does the work of a unary call: with the token of its headers, and no longer than `timeoutMs` milliseconds if that is
+ * given. Fails with DeadlineExceeded when the time is over, and as the work does.
+ */
+export async function withCall<T>(
+  request: RpcRequest,
+  timeoutMs: number | undefined,
+  clock: Clock,
+  work: (call: Call) => Promise<T>,
+): Promise<T> {
+  const token = readToken(request)
+  if (timeoutMs === undefined) return await work(new RequestCall(request, token))
+  const lifetime = new Lifetime(request.signal)
+  lifetime.endAfter(timeoutMs, clock, EtcdError.of('DeadlineExceeded'))
+  try {
+    return await lifetime.race(() => work(callOf(lifetime.signal, token)))
+  } finally {
+    lifetime.end(EtcdError.of('Canceled'))
+  }
+}
+
+export function callOf(signal: AbortSignal, token: string | undefined): Call {
+  return token === undefined ? { signal } : { signal, token }
+}
+
+/** Asks for the request's signal only when a service does: most calls end without ever looking at it. */
+class RequestCall implements Call {
+  readonly #request: RpcRequest
+  declare readonly token?: string
+
+  constructor(request: RpcRequest, token: string | undefined) {
+    this.#request = request
+    if (token !== undefined) this.token = token
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal
+  }
+}
+
+/** etcd looks for the metadata `token` first, then for `authorization`; the scheme before it may be left out. */
+export function readToken(request: RpcRequest): string | undefined {
+  const token =
+    request.header('grpc-metadata-token') ??
+    request.header('authorization') ??
+    request.header('grpc-metadata-authorization')
+  return token?.replace(/^Bearer /i, '')
+}
+
+/** A body grows no further than `LIMITS.bodyBytesMax`; the message in it has its own, smaller limit. */
+export class BodyBuffer {
+  readonly #chunks: Uint8Array[] = []
+  #length = 0
+
+  /** Fails with ResourceExhausted when the body is too large. */
+  push(chunk: Uint8Array): void {
+    this.#length += chunk.byteLength
+    if (this.#length > LIMITS.bodyBytesMax) {
+      const message = `the body of the request is larger than max (${LIMITS.bodyBytesMax})`
+      throw new EtcdError(GrpcCode.ResourceExhausted, message)
+    }
+    this.#chunks.push(chunk)
+  }
+
+  bytes(): Uint8Array {
+    const [first] = this.#chunks
+    if (first !== undefined && this.#chunks.length === 1) return first
+    const all = new Uint8Array(this.#length)
+    let at = 0
+    for (const chunk of this.#chunks) {
+      all.set(chunk, at)
+      at += chunk.byteLength
+    }
+    return all
+  }
+}
+
+/** Reads a whole body. Fails with ResourceExhausted when it is too large, or as its source does. */
+export async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const buffer = new BodyBuffer()
+  for await (const chunk of body) buffer.push(chunk)
+  return buffer.bytes()
+}

@@ -1,0 +1,157 @@
+import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import type { Done } from '../observe/rpc-metrics.ts'
+import { type Answer, empty, RPC_HEADERS } from './answer.ts'
+import type { Context } from './context.ts'
+import { errorAnswer, streamErrorAnswer, streamErrorLine, toEtcdError } from './errors.ts'
+import { encodeJson, JsonStream } from './json/index.ts'
+import { Lifetime, readTimeout } from './lifetime.ts'
+import { decodeMessage } from './message.ts'
+import { callOf, type RpcRequest, readBody, readToken } from './request.ts'
+import type { StreamRpc } from './rpcs.ts'
+
+/** The reason to end a stream cleanly, as if the service had: the server stops, or its time is up. */
+export const STREAM_ENDED = new EtcdError(GrpcCode.Unavailable, 'edgetcd: the stream has ended')
+
+const NO_REQUEST = new EtcdError(GrpcCode.InvalidArgument, 'the body holds no request')
+
+type Message = MessageInitShape<DescMessage>
+
+/**
+ * Opens a streaming RPC and waits for its first message, for only then do the headers go out, as etcd's do. The body
+ * of the answer is one line a message. Never fails: a failure is an answer, or the last line.
+ */
+export async function answerStream(
+  rpc: StreamRpc,
+  request: RpcRequest,
+  body: AsyncIterable<Uint8Array>,
+  context: Context,
+): Promise<Answer> {
+  const stream = new Stream(rpc, request, context)
+  try {
+    await stream.open(body)
+  } catch (thrown) {
+    return errorAnswer(stream.fail(thrown))
+  }
+  try {
+    const first = await stream.next()
+    if (first.done !== true) {
+      return {
+        status: 200,
+        headers: { ...RPC_HEADERS, 'Content-Encoding': 'identity' },
+        body: stream.lines(first),
+      }
+    }
+    if (rpc.outlivesRequests) throw NO_REQUEST
+    stream.close('OK')
+    return empty(200)
+  } catch (thrown) {
+    const error = stream.fail(thrown)
+    return error === STREAM_ENDED ? empty(200) : streamErrorAnswer(error)
+  }
+}
+
+/** One call of a streaming RPC, from its first request to its last answer. */
+class Stream {
+  readonly #rpc: StreamRpc
+  readonly #request: RpcRequest
+  readonly #context: Context
+  readonly #lifetime: Lifetime
+  readonly #done: Done
+  #messages: AsyncIterator<Message> | undefined
+  #closed = false
+
+  constructor(rpc: StreamRpc, request: RpcRequest, context: Context) {
+    this.#rpc = rpc
+    this.#request = request
+    this.#context = context
+    this.#lifetime = new Lifetime(request.signal)
+    this.#done = context.rpcMetrics.started(rpc)
+  }
+
+  /** Asks the service. Fails with an EtcdError for what can be seen before that. */
+  async open(body: AsyncIterable<Uint8Array>): Promise<void> {
+    const { services, environment, streamMaxMs } = this.#context
+    const timeoutMs = readTimeout(this.#request.header('grpc-timeout'))
+    const requests = this.#rpc.requests === 'many' ? this.#manyRequests(body) : await this.#oneRequest(body)
+    if (timeoutMs !== undefined) {
+      this.#lifetime.endAfter(timeoutMs, environment.clock, EtcdError.of('DeadlineExceeded'))
+    }
+    if (streamMaxMs > 0) this.#lifetime.endAfter(streamMaxMs, environment.clock, STREAM_ENDED)
+    const call = callOf(this.#lifetime.signal, readToken(this.#request))
+    this.#messages = this.#rpc.handler(services)(requests, call)[Symbol.asyncIterator]()
+  }
+
+  async #oneRequest(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<MessageShape<DescMessage>>> {
+    const message = decodeMessage(this.#rpc.input, await readBody(body))
+    return (async function* () {
+      yield message
+    })()
+  }
+
+  /**
+   * The requests in a body that may stay open. A malformed one ends them, as if the body ended there: nothing after
+   * it is read, and what was asked before goes on. etcd lets a watch hang whose body holds no request at all; nothing
+   * can ever come on it, so it is refused.
+   */
+  async *#manyRequests(
+    body: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
+    const { input, outlivesRequests } = this.#rpc
+    const values = new JsonStream()
+    let refused = outlivesRequests ? NO_REQUEST : undefined
+    try {
+      for await (const chunk of body) {
+        for (const value of values.push(chunk)) {
+          yield decodeMessage(input, value)
+          refused = undefined
+        }
+      }
+      for (const value of values.end()) {
+        yield decodeMessage(input, value)
+        refused = undefined
+      }
+    } catch (thrown) {
+      const error = toEtcdError(thrown, this.#context.environment.log)
+      if (refused !== undefined || error.code === GrpcCode.ResourceExhausted) refused = error
+    }
+    if (refused !== undefined) this.#lifetime.end(refused)
+  }
+
+  /** The next message. Fails as the service does, or with the reason for which the stream has to end. */
+  async next(): Promise<IteratorResult<Message>> {
+    return await this.#lifetime.race(
+      async () => (await this.#messages?.next()) ?? { done: true, value: undefined },
+    )
+  }
+
+  async *lines(first: IteratorResult<Message>): AsyncGenerator<string, void, undefined> {
+    try {
+      for (let next = first; next.done !== true; next = await this.next()) {
+        yield `{"result":${encodeJson(this.#rpc.output, next.value)}}\n`
+      }
+      this.close('OK')
+    } catch (thrown) {
+      const error = this.fail(thrown)
+      if (error !== STREAM_ENDED) yield streamErrorLine(error)
+    } finally {
+      this.close(GrpcCode.Canceled)
+    }
+  }
+
+  /** Ends the stream with what was thrown, and gives what the client may see of it. */
+  fail(thrown: unknown): EtcdError {
+    const error = toEtcdError(thrown, this.#context.environment.log)
+    this.close(error === STREAM_ENDED ? 'OK' : error.code)
+    return error
+  }
+
+  /** Frees everything, at once; a second time does nothing. */
+  close(code: Parameters<Done>[0]): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#done(code)
+    this.#lifetime.end(STREAM_ENDED)
+    this.#messages?.return?.().catch((thrown: unknown) => toEtcdError(thrown, this.#context.environment.log))
+  }
+}

@@ -1,0 +1,35 @@
+import type { Call } from '../service/call.ts'
+import { type Answer, RPC_HEADERS } from './answer.ts'
+import type { Context } from './context.ts'
+import { errorAnswer, toEtcdError } from './errors.ts'
+import { encodeJson } from './json/index.ts'
+import { readTimeout } from './lifetime.ts'
+import { decodeMessage } from './message.ts'
+import { type RpcRequest, withCall } from './request.ts'
+import type { UnaryRpc } from './rpcs.ts'
+
+/**
+ * Answers a unary RPC whose body has been read: decodes, asks the service, encodes. Never fails: a failure is an
+ * answer. The checks come in etcd's order: the deadline's header, JSON, size, and then whatever the service checks.
+ */
+export async function answerUnary(
+  rpc: UnaryRpc,
+  request: RpcRequest,
+  body: Uint8Array,
+  { services, environment, rpcMetrics }: Context,
+): Promise<Answer> {
+  const done = rpcMetrics.started(rpc)
+  try {
+    const timeoutMs = readTimeout(request.header('grpc-timeout'))
+    const message = decodeMessage(rpc.input, body)
+    const work = (call: Call) => rpc.handler(services)(message, call)
+    const response = await withCall(request, timeoutMs, environment.clock, work)
+    const answer = { status: 200, headers: RPC_HEADERS, body: encodeJson(rpc.output, response) }
+    done('OK')
+    return answer
+  } catch (thrown) {
+    const error = toEtcdError(thrown, environment.log)
+    done(error.code)
+    return errorAnswer(error)
+  }
+}
