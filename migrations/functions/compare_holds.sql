@@ -8,42 +8,54 @@
 -- An absent key has version, revisions and lease 0, and no value: a compare of its VALUE never holds.
 -- STABLE: reads by the caller's snapshot. Locks: none.
 -- Example: compare_holds(1, 0, 'k', null, 0, null)  ->  true when k does not exist
+
+-- One key's state against the operand; written so that the planner puts it in place of the call.
+create or replace function :schema.state_holds(
+  target int, result int, version bigint, create_revision bigint, mod_revision bigint, lease bigint, value bytea,
+  operand bigint, value_operand bytea
+)
+returns boolean language sql immutable as $$
+  select case
+    when target = 3 then case result when 0 then value = value_operand when 1 then value > value_operand
+                                     when 2 then value < value_operand when 3 then value <> value_operand else true end
+    when target between 0 and 4 then
+      case result when 0 then (case target when 0 then version when 1 then create_revision when 2 then mod_revision else lease end) = operand
+                  when 1 then (case target when 0 then version when 1 then create_revision when 2 then mod_revision else lease end) > operand
+                  when 2 then (case target when 0 then version when 1 then create_revision when 2 then mod_revision else lease end) < operand
+                  when 3 then (case target when 0 then version when 1 then create_revision when 2 then mod_revision else lease end) <> operand
+                  else true end
+    else result not in (1, 2, 3) end
+$$;
+
 create or replace function :schema.compare_holds(target int, result int, from_key bytea, to_key bytea, operand bigint, value_operand bytea)
 returns boolean
 language plpgsql stable as $$
 declare
-  k          record;
-  actual     bigint;
-  difference int;
-  met_key    boolean := false;
+  k_version bigint;
+  k_create  bigint;
+  k_mod     bigint;
+  k_lease   bigint;
+  k_sub     int;
+  k_value   bytea;
+  all_hold  boolean;
 begin
-  -- One key is looked up here: it is what nearly every compare names.
-  for k in
-    select kv.version, kv.create_revision, kv.mod_revision, kv.lease,
-           case when target = 3 then coalesce(kv.value, (select l.value from :schema.log l where l.mod_revision = kv.mod_revision and l.sub = kv.sub)) end as value
-    from :schema.kv where to_key is null and kv.key = from_key
-    union all
-    select r.version, r.create_revision, r.mod_revision, r.lease, r.value
-    from :schema.range_now(from_key, to_key, null, target = 3) r where to_key is not null
-  loop
-    met_key := true;
-    if target = 3 then
-      difference := case when k.value < value_operand then -1 when k.value > value_operand then 1 else 0 end;
-    else
-      actual := case target when 0 then k.version when 1 then k.create_revision when 2 then k.mod_revision when 4 then k.lease else operand end;
-      difference := case when actual < operand then -1 when actual > operand then 1 else 0 end;
+  if to_key is null then
+    select kv.version, kv.create_revision, kv.mod_revision, kv.lease, kv.sub, kv.value
+      into k_version, k_create, k_mod, k_lease, k_sub, k_value
+      from :schema.kv where kv.key = from_key;
+    if k_version is not null then
+      if target = 3 and k_value is null then
+        select l.value into k_value from :schema.log l where l.mod_revision = k_mod and l.sub = k_sub;
+      end if;
+      return :schema.state_holds(target, result, k_version, k_create, k_mod, k_lease, k_value, operand, value_operand);
     end if;
-    if (result = 0 and difference <> 0) or (result = 1 and difference <= 0)
-       or (result = 2 and difference >= 0) or (result = 3 and difference = 0) then
-      return false;
+  else
+    select bool_and(:schema.state_holds(target, result, r.version, r.create_revision, r.mod_revision, r.lease, r.value, operand, value_operand))
+      into all_hold
+      from :schema.range_now(from_key, to_key, null, target = 3) r;
+    if all_hold is not null then
+      return all_hold;
     end if;
-  end loop;
-  if met_key then
-    return true;
   end if;
-  if target = 3 then
-    return false;
-  end if;
-  difference := case when target not between 0 and 4 or operand = 0 then 0 when operand > 0 then -1 else 1 end;
-  return case result when 0 then difference = 0 when 1 then difference > 0 when 2 then difference < 0 when 3 then difference <> 0 else true end;
+  return target <> 3 and :schema.state_holds(target, result, 0, 0, 0, 0, null, operand, null);
 end $$;
