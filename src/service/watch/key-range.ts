@@ -1,0 +1,69 @@
+/** Keys as etcd's requests name them: an empty `rangeEnd` is the one key, a zero byte the end of the keyspace. */
+export interface KeyRange {
+  readonly key: Uint8Array
+  readonly rangeEnd: Uint8Array
+}
+
+const SMALLEST_KEY = new Uint8Array([0])
+const TO_THE_END = new Uint8Array([0])
+
+/** The range that a watch asks for. etcd reads an empty key as the smallest one, a zero byte. */
+export function rangeOf(key: Uint8Array, rangeEnd: Uint8Array): KeyRange {
+  return { key: key.length === 0 ? SMALLEST_KEY : key, rangeEnd }
+}
+
+/** Whether no key can lie in the range, which etcd refuses to watch. */
+export function isEmptyRange(range: KeyRange): boolean {
+  if (isSingleKey(range) || reachesTheEnd(range)) return false
+  return bytesToString(range.key) >= bytesToString(range.rangeEnd)
+}
+
+export function isSingleKey(range: KeyRange): boolean {
+  return range.rangeEnd.length === 0
+}
+
+export function reachesTheEnd(range: KeyRange): boolean {
+  return range.rangeEnd.length === 1 && range.rangeEnd[0] === 0
+}
+
+/**
+ * Bytes as a string of one character a byte: a key for maps, and in the order of the bytes when compared. Keys are
+ * short; a table of decoders would not pay.
+ */
+export function bytesToString(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}
+
+/** Where the keys that begin with `prefix` end, or undefined when that is the end of the keyspace. */
+export function prefixEnd(prefix: string): string | undefined {
+  for (let last = prefix.length - 1; last >= 0; last--) {
+    const byte = prefix.charCodeAt(last)
+    if (byte < 0xff) return prefix.slice(0, last) + String.fromCharCode(byte + 1)
+  }
+  return undefined
+}
+
+/** The smallest range that has all of these in it; undefined when there are none. */
+export function hullOf(ranges: Iterable<KeyRange>): KeyRange | undefined {
+  let hull: KeyRange | undefined
+  for (const range of ranges) hull = hull === undefined ? range : union(hull, range)
+  return hull
+}
+
+function union(a: KeyRange, b: KeyRange): KeyRange {
+  if (isSingleKey(a) && isSingleKey(b) && bytesToString(a.key) === bytesToString(b.key)) return a
+  const key = bytesToString(a.key) <= bytesToString(b.key) ? a.key : b.key
+  if (reachesTheEnd(a) || reachesTheEnd(b)) return { key, rangeEnd: TO_THE_END }
+  const [endOfA, endOfB] = [endOf(a), endOf(b)]
+  return { key, rangeEnd: bytesToString(endOfA) >= bytesToString(endOfB) ? endOfA : endOfB }
+}
+
+/** The first key behind the range; a single key's is the key with a zero byte added. */
+function endOf(range: KeyRange): Uint8Array {
+  if (!isSingleKey(range)) return range.rangeEnd
+  const end = new Uint8Array(range.key.length + 1)
+  end.set(range.key)
+  return end
+}

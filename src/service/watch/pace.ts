@@ -1,0 +1,44 @@
+import type { Random } from '../../environment.ts'
+
+/** How often the log is read when nothing says that there is something to read. In milliseconds. */
+export interface PollInterval {
+  readonly min: number
+  readonly max: number
+}
+
+const RETRY_MIN_MS = 100
+const RETRY_MAX_MS = 2_000
+
+/** The time between reads: short after events, then rising, so that an idle watch costs little. With jitter. */
+export class PollPace {
+  private readonly interval: PollInterval
+  private readonly random: Random
+  private nextMs: number
+
+  constructor(interval: PollInterval, random: Random) {
+    this.interval = interval
+    this.random = random
+    this.nextMs = interval.min
+  }
+
+  /** There were events, so more are likely. */
+  quicken(): void {
+    this.nextMs = this.interval.min
+  }
+
+  /** How long to wait before the next read, in milliseconds. */
+  next(): number {
+    const pauseMs = this.nextMs
+    this.nextMs = Math.min(this.interval.max, pauseMs * 2)
+    return pauseMs * (0.9 + 0.1 * this.random.fraction())
+  }
+}
+
+/**
+ * How long to wait after so many failures in a row (from 1 on), in milliseconds: doubling up to two seconds, half of
+ * it random, so that many servers don't come back to a database at once.
+ */
+export function retryDelayMs(failures: number, random: Random): number {
+  const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures - 1, 10))
+  return ceiling * (0.5 + 0.5 * random.fraction())
+}
