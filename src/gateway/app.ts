@@ -106,7 +106,9 @@ async function answerHealth(c: HonoContext<App>): Promise<Answer> {
 async function answerProbe(checks: readonly operations.Check[], c: HonoContext<App>): Promise<Answer> {
   const { health } = c.env.context.services
   const verbose = c.req.query('verbose') !== undefined
-  return await operations.answerProbe(checks, health, { signal: c.req.raw.signal }, verbose)
+  const excluded = c.req.queries('exclude') ?? []
+  const asked = checks.filter((check) => !excluded.includes(check))
+  return await operations.answerProbe(asked, health, { signal: c.req.raw.signal }, verbose)
 }
 
 /** The one answer that etcd compresses. */

@@ -41,6 +41,20 @@ export async function* chunksOf(incoming: IncomingMessage): AsyncGenerator<Uint8
   }
 }
 
+/**
+ * After the answer of a stream: what is left of a body that nobody reads any more would stand before the connection's
+ * next request. It is thrown away if it ends soon; otherwise, or if this was the `last` answer, the connection ends.
+ */
+export function closeRequest(incoming: IncomingMessage, last: boolean): void {
+  if (last) incoming.socket.destroySoon()
+  if (last || incoming.complete) return
+  const timeout = setTimeout(() => incoming.socket.destroySoon(), LINGER_MS)
+  incoming.once('close', () => clearTimeout(timeout))
+  incoming.resume()
+}
+
+const LINGER_MS = 1000
+
 /** The request for the HTTP application. Only the long poll reads a body there; any other is thrown away. */
 export async function toRequest(request: RpcRequest & { incoming: IncomingMessage; target: string }) {
   const { incoming, target, signal } = request

@@ -9,7 +9,7 @@ import type { Context } from './context.ts'
 import { errorAnswer, toEtcdError } from './errors.ts'
 import { preferredWait } from './long-poll-query.ts'
 import { type HeaderReader, methodOf } from './method.ts'
-import { chunksOf, readIncoming, sendAnswer, sendResponse, toRequest } from './node-http.ts'
+import { chunksOf, closeRequest, readIncoming, sendAnswer, sendResponse, toRequest } from './node-http.ts'
 import type { RpcRequest } from './request.ts'
 import { RPCS, type Rpc } from './rpcs.ts'
 import { answerStream, STREAM_ENDED } from './stream.ts'
@@ -42,8 +42,7 @@ export function createGateway(context: Context): Gateway {
         await answerStream(rpc, request, chunksOf(incoming), context),
         stopping,
       )
-      // What is left of a body that nobody reads any more would stand before the connection's next request.
-      if (stopping || !incoming.complete) incoming.socket.destroySoon()
+      closeRequest(incoming, stopping)
     } else {
       const response = await app.fetch(await toRequest(request), { context, target })
       await sendResponse(incoming, outgoing, response, stopping)

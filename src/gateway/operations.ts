@@ -50,7 +50,7 @@ export const PROBES = {
 
 export type Check = (typeof PROBES)[keyof typeof PROBES][number]
 
-/** GET /livez and /readyz, whole or a single check: `ok`, or what failed. `verbose` lists what passed, too. */
+/** GET /livez and /readyz, whole or some checks: `ok`, or what failed. `verbose` lists what passed, too. */
 export async function answerProbe(
   checks: readonly Check[],
   health: Health,

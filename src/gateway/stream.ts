@@ -78,6 +78,7 @@ class Stream {
       this.#lifetime.endAfter(timeoutMs, environment.clock, EtcdError.of('DeadlineExceeded'))
     }
     if (streamMaxMs > 0) this.#lifetime.endAfter(streamMaxMs, environment.clock, STREAM_ENDED)
+    this.#lifetime.signal.throwIfAborted()
     const call = callOf(this.#lifetime.signal, readToken(this.#request))
     this.#messages = this.#rpc.handler(services)(requests, call)[Symbol.asyncIterator]()
   }
