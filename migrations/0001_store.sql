@@ -37,6 +37,9 @@ create table :schema.cluster (
 
 -- The present. The value is kept here up to 1 KiB, so that most reads touch nothing else; a larger one is null here
 -- and lies in the log only, which always has it.
+--
+-- Half of each page is left free: a batch may overwrite every key of a page, and then the new states find room beside
+-- the old ones. With less, overwritten keys move to other pages, and reading them all touches more and more.
 create table :schema.kv (
   key             bytea  primary key,
   create_revision bigint not null,
@@ -46,7 +49,7 @@ create table :schema.kv (
   sub             int    not null,             -- (mod_revision, sub) is the log row of this state
   create_sub      int    not null,
   value           bytea
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 
 create index kv_lease on :schema.kv (lease, key) where lease <> 0;
 
