@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
+import { b64, type JsonObject } from '../support/gateway.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { LOG_ENTRIES, logDuring } from '../support/postgres-log.ts'
+
+const KEY = b64('k')
+const LEASE = '7'
+const put = { key: KEY, value: b64('v') }
+const compare = [{ key: KEY, target: 'VERSION', result: 'GREATER', version: '0' }]
+
+/** One of each RPC that is one statement (invariant 3), in this order: a later one may need an earlier one's work. */
+const ONE_STATEMENT: readonly (readonly [name: string, path: string, body: JsonObject])[] = [
+  ['put', '/v3/kv/put', put],
+  ['put with the previous value', '/v3/kv/put', { ...put, prev_kv: true }],
+  ['put that keeps the value', '/v3/kv/put', { key: KEY, ignore_value: true }],
+  ['range of a key', '/v3/kv/range', { key: KEY }],
+  ['range of an interval', '/v3/kv/range', { key: KEY, range_end: b64('z') }],
+  ['range to the end', '/v3/kv/range', { key: KEY, range_end: b64('\0') }],
+  ['range with a limit', '/v3/kv/range', { key: KEY, range_end: b64('z'), limit: '1' }],
+  ['range that only counts', '/v3/kv/range', { key: KEY, range_end: b64('z'), count_only: true }],
+  ['range without values', '/v3/kv/range', { key: KEY, range_end: b64('z'), keys_only: true }],
+  [
+    'range sorted',
+    '/v3/kv/range',
+    { key: KEY, range_end: b64('z'), sort_target: 'MOD', sort_order: 'DESCEND' },
+  ],
+  ['range with filters', '/v3/kv/range', { key: KEY, range_end: b64('z'), min_mod_revision: '2' }],
+  ['range in the past', '/v3/kv/range', { key: KEY, range_end: b64('z'), revision: '3' }],
+  ['range of the future', '/v3/kv/range', { key: KEY, revision: '3000' }],
+  [
+    'txn that writes',
+    '/v3/kv/txn',
+    { compare, success: [{ request_put: put }, { request_range: { key: KEY } }] },
+  ],
+  ['txn that only reads', '/v3/kv/txn', { compare, success: [{ request_range: { key: KEY } }] }],
+  [
+    'txn with all its branches',
+    '/v3/kv/txn',
+    {
+      compare,
+      success: [
+        {
+          request_txn: {
+            compare,
+            success: [{ request_put: put }],
+            failure: [{ request_delete_range: { key: KEY } }],
+          },
+        },
+        { request_range: { key: KEY, range_end: b64('\0') } },
+      ],
+      failure: [{ request_delete_range: { key: KEY } }],
+    },
+  ],
+  ['delete', '/v3/kv/deleterange', { key: b64('k2'), prev_kv: true }],
+  ['lease grant', '/v3/lease/grant', { ID: LEASE, TTL: '600' }],
+  ['lease grant without an id', '/v3/lease/grant', { TTL: '600' }],
+  ['put on a lease', '/v3/kv/put', { ...put, lease: LEASE }],
+  ['lease time to live', '/v3/lease/timetolive', { ID: LEASE }],
+  ['lease time to live with keys', '/v3/lease/timetolive', { ID: LEASE, keys: true }],
+  ['lease keep-alive', '/v3/lease/keepalive', { ID: LEASE }],
+  ['leases', '/v3/lease/leases', {}],
+  ['lease revoke', '/v3/lease/revoke', { ID: LEASE }],
+  ['compaction', '/v3/kv/compaction', { revision: '4' }],
+]
+
+/** What is refused before the store is asked: bad input never touches it. */
+const NO_STATEMENT: readonly (readonly [name: string, path: string, body: JsonObject])[] = [
+  ['put without a key', '/v3/kv/put', {}],
+  ['range with a bad sort order', '/v3/kv/range', { key: KEY, sort_order: 9 }],
+  ['txn that writes a key twice', '/v3/kv/txn', { success: [{ request_put: put }, { request_put: put }] }],
+  ['lease grant for too long', '/v3/lease/grant', { TTL: '9000000001' }],
+  ['a wrong type', '/v3/kv/put', { key: 1 }],
+]
+
+describe('statements that leave the server', () => {
+  let postgres: Postgres
+  let server: Edgetcd
+  beforeAll(async () => {
+    postgres = await startPostgres(18, { settings: { ...LOG_ENTRIES, log_statement: 'all' } })
+    server = await startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
+    // The first request of a process asks who the store is.
+    await server.gateway.ok('/v3/kv/range', { key: KEY })
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+    await postgres[Symbol.asyncDispose]()
+  })
+
+  const statements = async (path: string, body: JsonObject) => {
+    const entries = await logDuring(postgres, () => server.gateway.call(path, body))
+    return entries.filter((entry) => /^edgetcd=LOG: {2}(execute|statement)/.test(entry))
+  }
+
+  it.each(ONE_STATEMENT)('invariant 3: %s is one', async (_, path, body) => {
+    const sent = await statements(path, body)
+    expect(sent, sent.join('')).toHaveLength(1)
+    expect(sent[0], 'the marker that keeps a caching pooler away').toContain('/* now() */')
+  })
+
+  it.each(NO_STATEMENT)('%s is none', async (_, path, body) => {
+    expect(await statements(path, body)).toEqual([])
+  })
+
+  it('all carry the marker, those of watches, hashes and compaction too', async () => {
+    const { gateway } = server
+    const entries = await logDuring(postgres, async () => {
+      const stream = gateway.stream('/v3/watch', {
+        create_request: { key: KEY, start_revision: '5', prev_kv: true },
+      })
+      await stream.next()
+      await stream.next()
+      stream.close()
+      await gateway.ok('/v3/maintenance/hashkv', {})
+      await gateway.ok('/v3/lease/grant', { ID: '8', TTL: '2' })
+      await gateway.ok('/v3/kv/put', { key: b64('leased'), lease: '8' })
+      const ends = gateway.stream('/v3/watch', { create_request: { key: b64('leased') } })
+      await ends.next()
+      await ends.next()
+      ends.close()
+      await gateway.ok('/v3/kv/compaction', { revision: '6', physical: true })
+    })
+    const sent = entries.filter((entry) => /^edgetcd=LOG: {2}(execute|statement)/.test(entry))
+    expect(sent.length).toBeGreaterThan(5)
+    expect(sent.filter((entry) => !entry.includes('/* now() */'))).toEqual([])
+  })
+})
