@@ -2,6 +2,7 @@
  * What a message type consists of, compiled once from its descriptor into the flat form that the JSON mapping and
  * the size computation run on: one array to loop over, no reflection for a field at run time.
  */
+import { Buffer } from 'node:buffer'
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf'
 
 /** The kinds of field that etcd's interface has. */

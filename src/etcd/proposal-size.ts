@@ -1,4 +1,5 @@
 /** The size that `request is too large` goes by: that of the message which etcd sends through consensus. */
+import { Buffer } from 'node:buffer'
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import {
   AlarmRequestSchema,

@@ -1,4 +1,5 @@
 /** How many bytes a message takes as protobuf, which is what etcd's limits count, found without building them. */
+import { Buffer } from 'node:buffer'
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import {
   FieldKind,

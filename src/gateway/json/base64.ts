@@ -2,6 +2,7 @@
  * Base64 between JSON text and bytes. Reading takes the liberties of Go's protojson: standard or URL alphabet but
  * not both, padding right or absent, line ends ignored, spare bits of any value.
  */
+import { Buffer } from 'node:buffer'
 import { Byte } from './characters.ts'
 
 const COMMON = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
@@ -18,17 +19,22 @@ function sextets(alphabet: string): Uint8Array {
 }
 
 /**
- * Decodes the base64 text at `text[start, end)`, in which JSON's escapes are already resolved. Gives undefined for
- * what Go refuses.
+ * Decodes the base64 text that a JSON string says, its escapes resolved. Gives undefined for what Go refuses.
  */
-export function decodeBase64(text: Uint8Array, start: number, end: number): Uint8Array | undefined {
+export function decodeBase64(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text)
   // Go decides this by the length of the whole text, line ends included.
+  const padded = bytes.length % 4 === 0
+  const digits = bytes.filter((byte) => byte !== Byte.Newline && byte !== Byte.Return)
+  return (
+    decode(digits, 0, digits.length, padded, STANDARD) ?? decode(digits, 0, digits.length, padded, URL_SAFE)
+  )
+}
+
+/** The same for a text without line ends that stands at `text[start, end)`: those it refuses. */
+export function decodeBase64Bytes(text: Uint8Array, start: number, end: number): Uint8Array | undefined {
   const padded = (end - start) % 4 === 0
-  const bytes = decode(text, start, end, padded, STANDARD) ?? decode(text, start, end, padded, URL_SAFE)
-  if (bytes !== undefined) return bytes
-  const line = text.slice(start, end).filter((byte) => byte !== Byte.Newline && byte !== Byte.Return)
-  if (line.length === end - start) return undefined
-  return decode(line, 0, line.length, padded, STANDARD) ?? decode(line, 0, line.length, padded, URL_SAFE)
+  return decode(text, start, end, padded, STANDARD) ?? decode(text, start, end, padded, URL_SAFE)
 }
 
 function decode(

@@ -172,11 +172,8 @@ class ExactDecoder {
         return scalar(this.#integer(token, UINT64))
       case FieldKind.String:
         return token.kind === TokenKind.String ? { value: token.text } : undefined
-      case FieldKind.Bytes: {
-        if (token.kind !== TokenKind.String) return undefined
-        const text = Buffer.from(token.text)
-        return scalar(decodeBase64(text, 0, text.length))
-      }
+      case FieldKind.Bytes:
+        return token.kind === TokenKind.String ? scalar(decodeBase64(token.text)) : undefined
       case FieldKind.Enum: {
         if (token.kind === TokenKind.String) return scalar(field.enumNumbers.get(token.text)) ?? 'unknown'
         if (token.kind !== TokenKind.Number) return undefined

@@ -4,7 +4,7 @@
  * exact reader would read alike.
  */
 import { FieldKind, type FieldTable, type MessageTable, type PlainMessage } from '../../etcd/message-table.ts'
-import { decodeBase64 } from './base64.ts'
+import { decodeBase64Bytes } from './base64.ts'
 import { Byte, decodeUtf8 } from './characters.ts'
 
 /** Messages within messages; real ones have a handful, and each costs stack. */
@@ -176,9 +176,23 @@ class FastDecoder {
   #base64(): Uint8Array {
     this.#expect(Byte.Quote)
     const end = this.#bytes.indexOf(Byte.Quote, this.#at)
-    const value = decodeBase64(this.#bytes, this.#at, end)
-    if (value === undefined) throw UNUSUAL
+    if (end === -1) throw UNUSUAL
+    const value = decodeBase64Bytes(this.#bytes, this.#at, end) ?? this.#escapedBase64(end)
     this.#at = end + 1
+    return value
+  }
+
+  /** PHP's and Lua's encoders escape the slash, which is a digit of base64. */
+  #escapedBase64(end: number): Uint8Array {
+    // A copy, which a Buffer's slice is not.
+    const text = new Uint8Array(this.#bytes.subarray(this.#at, end))
+    let length = 0
+    for (let at = 0; at < text.length; at++) {
+      if (text[at] === Byte.Backslash && text[++at] !== Byte.Slash) throw UNUSUAL
+      text[length++] = text[at]!
+    }
+    const value = decodeBase64Bytes(text, 0, length)
+    if (value === undefined) throw UNUSUAL
     return value
   }
 

@@ -1,4 +1,5 @@
 /** The request side of a stream over HTTP: several JSON values in one body, with or without space between them. */
+import { Buffer } from 'node:buffer'
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { SyntaxScanner } from './syntax.ts'

@@ -2,6 +2,7 @@
  * Finds where a JSON value ends, and what is wrong with its syntax, a byte at a time and across chunks, as Go's
  * encoding/json does before anybody looks at what the value means. Its words for each error are Go's.
  */
+import { Buffer } from 'node:buffer'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { Byte, isSpace, quoteByte } from './characters.ts'

@@ -123,7 +123,7 @@ export class TokenReader {
     for (;;) {
       let end = at
       while (bytes[end] !== Byte.Quote && bytes[end] !== Byte.Backslash) end++
-      const run = decodeUtf8(bytes.subarray(at, end))
+      const run = end === at ? '' : decodeUtf8(bytes.subarray(at, end))
       if (run === undefined) throw this.#syntaxError(start, 'invalid UTF-8 in string')
       text += run
       at = end + 1
@@ -159,14 +159,22 @@ export class TokenReader {
     return String.fromCharCode(unit, low)
   }
 
+  /** The four hexadecimal digits of the escape at `at`. */
   #hexUnit(at: number): number {
-    return Number.parseInt(String.fromCharCode(...this.#bytes.subarray(at + 2, at + 6)), 16)
+    let unit = 0
+    for (let i = at + 2; i < at + 6; i++) {
+      const byte = this.#bytes[i]!
+      unit = unit * 16 + (byte <= Byte.Nine ? byte - Byte.Zero : (byte | 0x20) - LOWER_A + 10)
+    }
+    return unit
   }
 
   #syntaxError(at: number, words: string): EtcdError {
     return protoError(`syntax error (line ${this.position(at)}): ${words}`)
   }
 }
+
+const LOWER_A = 0x61
 
 const ESCAPED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
