@@ -1,1 +1,111 @@
-console.log("edgetcd: not yet")
+import { compose } from './compose.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Database, openDatabase } from './database.ts'
+import type { Environment } from './environment.ts'
+import { type CommandLine, helpText, readCommandLine } from './flags.ts'
+import { EDGETCD_VERSION, ETCD_VERSION } from './gateway/answer.ts'
+import { createLog } from './observe/log.ts'
+import { type Say, serve } from './serve.ts'
+import { runTrigger } from './service/compactor/index.ts'
+import type { Store } from './store/store.ts'
+import { systemEnvironment } from './system-environment.ts'
+
+const EXIT_FAILED = 1
+const EXIT_NOT_UNDERSTOOD = 2
+
+async function main(): Promise<void> {
+  const line = readCommandLine(process.argv.slice(2))
+  const say: Say = (text, facts) => console.log(line.json ? JSON.stringify(facts) : text)
+  if (line.help) {
+    console.log(helpText())
+  } else if (line.command === 'version') {
+    say(`edgetcd ${EDGETCD_VERSION} (etcd ${ETCD_VERSION})`, { edgetcd: EDGETCD_VERSION, etcd: ETCD_VERSION })
+  } else {
+    const config = readConfig(line.settings, process.env)
+    const log = createLog(config.logLevel, (text) => console.error(text))
+    await run(line, config, systemEnvironment(log), say)
+  }
+}
+
+async function run(line: CommandLine, config: Config, environment: Environment, say: Say): Promise<void> {
+  switch (line.command) {
+    case 'serve':
+      return await serve(config, environment, say, signalled())
+    case 'migrate':
+      return await onDatabase(config, environment, async (_store, { location }) => {
+        say(`migrated: ${location}`, { event: 'migrated', data: location })
+      })
+    case 'compact':
+      return await onDatabase(config, environment, async (store) => {
+        const { compactedTo, batches } = await runTrigger(
+          store,
+          config.retention,
+          new AbortController().signal,
+        )
+        const revision = compactedTo === undefined ? null : String(compactedTo)
+        const text = revision === null ? 'nothing to compact' : `compacted to revision ${revision}`
+        say(text, { event: 'compacted', revision, batches })
+      })
+    case 'recover': {
+      const bump = readBump(line.bumpRevision)
+      return await onDatabase(config, environment, async (store) => {
+        const revision = String(await store.recover(bump))
+        say(`the store goes on at revision ${revision}; all before is compacted`, {
+          event: 'recovered',
+          revision,
+        })
+      })
+    }
+    case 'version':
+      return
+    default:
+      line.command satisfies never
+  }
+}
+
+/** Does the work on the configured database, and leaves nothing open. */
+async function onDatabase(
+  config: Config,
+  environment: Environment,
+  work: (store: Store, database: Database) => Promise<void>,
+): Promise<void> {
+  const database = await openDatabase(config, environment.log)
+  const application = compose({ sql: database.sql, config, environment, resident: false })
+  try {
+    await work(application.store, database)
+  } finally {
+    await application.close()
+    await database.close()
+  }
+}
+
+function readBump(text: string | undefined): bigint {
+  if (text === undefined) throw new ConfigError('recover needs --bump-revision N')
+  if (!/^[1-9]\d{0,17}$/.test(text)) {
+    throw new ConfigError(`--bump-revision is "${text}", but must be a whole number above zero`)
+  }
+  return BigInt(text)
+}
+
+/** A signal that comes within this time of the first is the same one: npm passes on what the terminal sent, too. */
+const SAME_SIGNAL_MS = 1000
+
+/** Resolves at the first SIGTERM or SIGINT. A later one ends the process at once. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    let firstMs: number | undefined
+    const stop = () => {
+      const nowMs = performance.now()
+      firstMs ??= nowMs
+      if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(EXIT_FAILED)
+      resolve()
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+  })
+}
+
+main().catch((error: unknown) => {
+  console.error(`edgetcd: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = error instanceof ConfigError ? EXIT_NOT_UNDERSTOOD : EXIT_FAILED
+})

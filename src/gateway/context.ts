@@ -9,6 +9,4 @@ export interface Context {
   readonly environment: Environment
   readonly metrics: Metrics
   readonly rpcMetrics: RpcMetrics
-  /** A stream ends by itself after this many milliseconds; 0: never. */
-  readonly streamMaxMs: number
 }

@@ -55,7 +55,6 @@ export function fakeContext(overrides: Partial<Context> = {}): Context {
     environment,
     metrics,
     rpcMetrics: createRpcMetrics(metrics),
-    streamMaxMs: 0,
     ...overrides,
   }
 }

@@ -10,7 +10,7 @@ import { decodeMessage } from './message.ts'
 import { callOf, type RpcRequest, readBody, readToken } from './request.ts'
 import type { StreamRpc } from './rpcs.ts'
 
-/** The reason to end a stream cleanly, as if the service had: the server stops, or its time is up. */
+/** The reason to end a stream cleanly, as if the service had: the server stops. */
 export const STREAM_ENDED = new EtcdError(GrpcCode.Unavailable, 'edgetcd: the stream has ended')
 
 const NO_REQUEST = new EtcdError(GrpcCode.InvalidArgument, 'the body holds no request')
@@ -71,13 +71,12 @@ class Stream {
 
   /** Asks the service. Fails with an EtcdError for what can be seen before that. */
   async open(body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { services, environment, streamMaxMs } = this.#context
+    const { services, environment } = this.#context
     const timeoutMs = readTimeout(this.#request.header('grpc-timeout'))
     const requests = this.#rpc.requests === 'many' ? this.#manyRequests(body) : await this.#oneRequest(body)
     if (timeoutMs !== undefined) {
       this.#lifetime.endAfter(timeoutMs, environment.clock, EtcdError.of('DeadlineExceeded'))
     }
-    if (streamMaxMs > 0) this.#lifetime.endAfter(streamMaxMs, environment.clock, STREAM_ENDED)
     this.#lifetime.signal.throwIfAborted()
     const call = callOf(this.#lifetime.signal, readToken(this.#request))
     this.#messages = this.#rpc.handler(services)(requests, call)[Symbol.asyncIterator]()

@@ -1,0 +1,68 @@
+import { resolve } from 'node:path'
+import type { ClientConfig } from 'pg'
+import type { Config } from './config.ts'
+import type { Log } from './environment.ts'
+import { startEmbedded } from './store/embedded/index.ts'
+import { migrate } from './store/migrate.ts'
+import { openPostgres } from './store/postgres/index.ts'
+import type { Sql } from './store/sql.ts'
+
+/** The database that a command works on, migrated. */
+export interface Database {
+  readonly sql: Sql
+  /** Where the data is, for people; without secrets. */
+  readonly location: string
+  /** Resolves, with the reason, when the database can't come back by itself. */
+  readonly ended: Promise<Error>
+  /** Stops the database, if it is this process's own. After `sql.close()`. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the configured database: the one of `--database-url`, or else PostgreSQL on the data directory, started for
+ * this process. Fails with an Error fit to be shown.
+ */
+export async function openDatabase(config: Config, log: Log): Promise<Database> {
+  return config.databaseUrl === undefined
+    ? await openEmbedded(config, log)
+    : await openGiven(config.databaseUrl, config.schema, log)
+}
+
+async function openGiven(url: string, schema: string, log: Log): Promise<Database> {
+  const connection: ClientConfig = { connectionString: url }
+  await migrate(connection, schema, log).catch((cause: unknown) => {
+    throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
+  })
+  return {
+    sql: openPostgres(connection),
+    location: `${withoutPassword(url)}, schema ${schema}`,
+    ended: new Promise(() => {}),
+    close: async () => {},
+  }
+}
+
+async function openEmbedded({ dataDir, schema }: Config, log: Log): Promise<Database> {
+  const embedded = await startEmbedded({ dataDir, log })
+  try {
+    await migrate(embedded.connection, schema, log)
+  } catch (error) {
+    await embedded.close()
+    throw error
+  }
+  return {
+    sql: openPostgres(embedded.connection),
+    location: `${resolve(dataDir)} (embedded PostgreSQL)`,
+    ended: embedded.ended,
+    close: () => embedded.close(),
+  }
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/^(\w+:\/\/[^/:@]*):[^@]*@/, '$1@').replace(/\?.*$/, '')
+}
+
+/** Where several addresses were tried, the error of each stands in an AggregateError without a message. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
+  return error instanceof Error ? error.message : String(error)
+}

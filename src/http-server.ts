@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { Gateway } from './gateway/node.ts'
+
+/** How long a client may take for its headers: etcd's five minutes would let few of them hold many sockets. */
+const HEADERS_TIMEOUT_MS = 60_000
+/** Go's default. It is how a peer that is gone without a word is noticed on an idle watch. */
+const TCP_KEEPALIVE_MS = 15_000
+/** What a call may still take when the server stops, and then what its answer may take to be sent. */
+const CALLS_GRACE_MS = 5_000
+const ANSWERS_GRACE_MS = 1_000
+
+export interface HttpServers {
+  /**
+   * Stops accepting, ends streams cleanly, finishes what was accepted. Calls that wait for others are told after some
+   * seconds that the server has stopped.
+   */
+  stop(): Promise<void>
+}
+
+/** Listens on each URL. Fails with an Error fit to be shown, and then listens on none. */
+export async function listen(urls: readonly string[], gateway: Gateway): Promise<HttpServers> {
+  const servers: Server[] = []
+  try {
+    for (const url of urls) servers.push(await listenOn(new URL(url), gateway))
+  } catch (error) {
+    await Promise.all(servers.map(closed))
+    throw error
+  }
+  return {
+    async stop() {
+      const all = Promise.all(servers.map(closed))
+      gateway.endStreams()
+      const giveUp = setTimeout(() => gateway.endCalls(), CALLS_GRACE_MS)
+      const cut = setTimeout(() => {
+        for (const server of servers) server.closeAllConnections()
+      }, CALLS_GRACE_MS + ANSWERS_GRACE_MS)
+      await all
+      clearTimeout(giveUp)
+      clearTimeout(cut)
+    },
+  }
+}
+
+async function listenOn(url: URL, gateway: Gateway): Promise<Server> {
+  const server = createServer(
+    {
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // Streams and idle connections live as long as their clients want; the gateway limits the bodies of calls.
+      requestTimeout: 0,
+      keepAliveTimeout: 0,
+    },
+    gateway.listener,
+  )
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const listening = once(server, 'listening')
+  server.listen({ host, port: portOf(url) })
+  await listening.catch((error: unknown) => {
+    throw new Error(explain(url, error), { cause: error })
+  })
+  return server
+}
+
+/** URL leaves the port of its protocol out. */
+function portOf(url: URL): number {
+  return url.port === '' ? 80 : Number(url.port)
+}
+
+function explain(url: URL, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  switch (code) {
+    case 'EADDRINUSE':
+      return `can't listen on ${url.origin}: another program listens there; choose another port with --listen-client-urls`
+    case 'EACCES':
+      return `can't listen on ${url.origin}: this account may not use that port`
+    case 'EADDRNOTAVAIL':
+      return `can't listen on ${url.origin}: this machine has no such address`
+    default:
+      return `can't listen on ${url.origin}: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+async function closed(server: Server): Promise<void> {
+  await new Promise((resolve) => server.close(resolve))
+}
