@@ -11,7 +11,8 @@ const sqlAsText: Plugin = {
 }
 
 /** What starts whole servers: it needs the bundle, and time. */
-const servers = { globalSetup: ['test/support/build.ts'], testTimeout: 120_000, hookTimeout: 120_000 }
+const build = 'test/support/build.ts'
+const servers = { globalSetup: [build], testTimeout: 120_000, hookTimeout: 120_000 }
 
 /**
  * One project a kind of test, so that CI and a developer can run them apart: `npx vitest run --project unit`.
@@ -40,7 +41,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'differential', include: ['test/differential/**/*.test.ts'], ...servers },
+        test: {
+          name: 'differential',
+          include: ['test/differential/**/*.test.ts'],
+          ...servers,
+          globalSetup: [build, 'test/support/build-etcd.ts'],
+        },
       },
       {
         extends: true,

@@ -68,7 +68,7 @@ export const REFERENCE: Deployment = {
   name: 'etcd',
   title: 'etcd',
   async start() {
-    const etcd = etcdBinary()
+    const etcd = await etcdBinary()
     if ('missing' in etcd) throw new Error(etcd.missing)
     return startEtcd(etcd.path)
   },

@@ -11,7 +11,7 @@ const seed = chosenSeed()
 const runs = Number(process.env.EDGETCD_RUNS ?? 12)
 const operations = Number(process.env.EDGETCD_OPERATIONS ?? 250)
 
-const etcd = etcdBinary()
+const etcd = await etcdBinary()
 if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
 const path = 'path' in etcd ? etcd.path : ''
 

@@ -12,7 +12,7 @@ import { chosenSeed } from '../support/random.ts'
 const seed = chosenSeed()
 const numRuns = Number(process.env.EDGETCD_BODIES ?? 500)
 
-const etcd = etcdBinary()
+const etcd = await etcdBinary()
 if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
 
 const PATHS: readonly (readonly [path: string, schema: DescMessage])[] = [

@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { copyFileSync, existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Gateway } from './gateway.ts'
 import { cacheDir, temporaryDir } from './paths.ts'
 import { freePorts } from './ports.ts'
@@ -14,29 +15,31 @@ export interface GatewayServer extends AsyncDisposable {
   readonly gateway: Gateway
 }
 
-let binary: { readonly path: string } | { readonly missing: string } | undefined
+type Binary = { readonly path: string } | { readonly missing: string }
+const run = promisify(execFile)
+let binary: Promise<Binary> | undefined
 
 /**
  * The etcd binary: EDGETCD_ETCD_BINARY if set, else built once from its Go module into node_modules/.cache (about a
  * minute). `missing` says why there is none: no Go, or no way to its modules.
  */
-export function etcdBinary(): { readonly path: string } | { readonly missing: string } {
+export function etcdBinary(): Promise<Binary> {
   binary ??= findEtcd()
   return binary
 }
 
-function findEtcd(): { readonly path: string } | { readonly missing: string } {
+async function findEtcd(): Promise<Binary> {
   const given = process.env.EDGETCD_ETCD_BINARY
   if (given) return { path: given }
   const cached = join(cacheDir('etcd'), `etcd-${ETCD_VERSION}`)
   if (existsSync(cached)) return { path: cached }
   const dir = temporaryDir('etcd-build')
   try {
-    const go = (...args: string[]) => execFileSync('go', args, { cwd: dir, stdio: 'pipe' })
-    go('mod', 'init', 'etcd.build/throwaway')
-    go('get', '-tool', `go.etcd.io/etcd/server/v3@v${ETCD_VERSION}`)
-    go('build', '-o', join(dir, 'etcd'), 'go.etcd.io/etcd/server/v3')
-    execFileSync('cp', [join(dir, 'etcd'), `${cached}.new`])
+    const go = (...args: string[]) => run('go', args, { cwd: dir })
+    await go('mod', 'init', 'etcd.build/throwaway')
+    await go('get', '-tool', `go.etcd.io/etcd/server/v3@v${ETCD_VERSION}`)
+    await go('build', '-o', join(dir, 'etcd'), 'go.etcd.io/etcd/server/v3')
+    copyFileSync(join(dir, 'etcd'), `${cached}.new`)
     renameSync(`${cached}.new`, cached)
     return { path: cached }
   } catch (error) {

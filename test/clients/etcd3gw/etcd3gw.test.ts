@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { cleanEnvironment } from '../../support/edgetcd.ts'
 import { Gateway } from '../../support/gateway.ts'
@@ -11,14 +12,13 @@ import { startProcess, waitUntilReady } from '../../support/process.ts'
 const here = join(projectRoot, 'test/clients/etcd3gw')
 
 /** A Python that has etcd3gw, in an environment of its own that is kept; or why there is none. */
-function pythonWithEtcd3gw(): { readonly path: string } | { readonly missing: string } {
+async function pythonWithEtcd3gw(): Promise<{ readonly path: string } | { readonly missing: string }> {
   const environment = cacheDir('etcd3gw')
   const path = join(environment, 'bin/python')
-  const run = (command: string, ...args: string[]) =>
-    execFileSync(command, args, { stdio: 'pipe', timeout: 120_000 })
+  const run = (command: string, ...args: string[]) => promisify(execFile)(command, args, { timeout: 120_000 })
   try {
-    run('python3', '-m', 'venv', environment)
-    run(path, '-m', 'pip', 'install', '--quiet', '--requirement', join(here, 'requirements.txt'))
+    await run('python3', '-m', 'venv', environment)
+    await run(path, '-m', 'pip', 'install', '--quiet', '--requirement', join(here, 'requirements.txt'))
     return { path }
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
@@ -26,7 +26,7 @@ function pythonWithEtcd3gw(): { readonly path: string } | { readonly missing: st
   }
 }
 
-const python = pythonWithEtcd3gw()
+const python = await pythonWithEtcd3gw()
 if ('missing' in python) console.log(`skipped: ${python.missing}`)
 
 it.skipIf('missing' in python)("Python's etcd3gw does its daily work against npm start", async () => {
