@@ -4,6 +4,7 @@ import type { Implementation, LongPoll } from '../services.ts'
 import type { WatchAnswer } from './answers.ts'
 import { WatchContext, type WatchDependencies } from './context.ts'
 import { longPoll } from './long-poll.ts'
+import { messagesOf } from './messages.ts'
 import { WatchStream } from './stream.ts'
 
 export type { WatchDependencies } from './context.ts'
@@ -59,7 +60,7 @@ async function* serve(
     for (;;) {
       const outgoing = await stream.outbox.take()
       if (outgoing === undefined) break
-      yield* stream.render(outgoing)
+      yield* messagesOf(outgoing, identity)
     }
     if (stream.error !== undefined) throw stream.error
   } finally {

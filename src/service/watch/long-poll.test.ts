@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { WatchCreateRequest_FilterType as FilterType } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { LongPollAnswer, LongPollRequest } from '../services.ts'
 import { createWatch } from './index.ts'
-import { bytes, ManualClock, MemoryLog, settled, testEnvironment } from './testing.ts'
+import { ManualClock, settled, testEnvironment } from './testing/environment.ts'
+import { bytes, MemoryLog } from './testing/memory-log.ts'
 
 function setUp({ sharedTail = true } = {}) {
   const log = new MemoryLog()

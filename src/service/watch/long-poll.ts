@@ -10,9 +10,9 @@ import { isEmptyRange, type KeyRange, rangeOf } from './key-range.ts'
 import type { Subscriber } from './tail.ts'
 
 /**
- * One answer as soon as there is an event at or after `startRevision`, an empty one after `waitMs` (up to a tenth
- * sooner, so that clients that came together don't all come back together), or the compacted revision. An answer is
- * complete from `startRevision` through its `revision`, which never lies above the store's; whole revisions only.
+ * One answer as soon as there is an event at or after `startRevision`, an empty one after `waitMs` (at the most
+ * LIMITS.waitMaxSeconds), or the compacted revision. An answer is complete from `startRevision` through its `revision`,
+ * which never lies above the store's; whole revisions only.
  *
  * Fails with the store's error when the log can't be read in that time, with `Canceled` when the client goes away, and
  * for a range that holds no key or a negative revision as a watch does.
@@ -49,9 +49,8 @@ export async function longPoll(
 }
 
 async function run(context: WatchContext, log: LogAccess, poll: Poll): Promise<LongPollAnswer> {
-  const { clock, random } = context.environment
-  const waitMs = Math.min(poll.request.waitMs, LIMITS.waitMaxSeconds * 1000) * (1 - random.fraction() / 10)
-  const endsAtMs = clock.now() + waitMs
+  const { clock } = context.environment
+  const endsAtMs = clock.now() + Math.min(poll.request.waitMs, LIMITS.waitMaxSeconds * 1000)
   const found = await readPast(log, poll, endsAtMs)
   if (found !== undefined) return found
   log.tail.subscribe(poll)

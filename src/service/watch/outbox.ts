@@ -78,18 +78,18 @@ export class Outbox {
   /** Takes back the unsent live events of a watch, and every progress they would belie. The first's revision. */
   dropLive(watch: Watch): bigint | undefined {
     let first: bigint | undefined
-    this.keep((outgoing) => {
-      if (outgoing.kind === 'progress') return outgoing.watch !== undefined && outgoing.watch !== watch
-      if (outgoing.kind !== 'live' || outgoing.watch !== watch) return true
-      first ??= outgoing.revision
+    const isBelied = (outgoing: Outgoing) =>
+      outgoing.kind === 'progress' && (outgoing.watch === undefined || outgoing.watch === watch)
+    this.queue = this.queue.slice(this.next).filter((outgoing) => {
+      if (outgoing === undefined) return false
+      const isHis = outgoing.kind === 'live' && outgoing.watch === watch
+      if (isHis) first ??= outgoing.revision
+      if (!isHis && !isBelied(outgoing)) return true
+      this.count(outgoing, -1)
       return false
     })
+    this.next = 0
     return first
-  }
-
-  /** Takes back everything unsent of a watch but its control answers. */
-  dropAll(watch: Watch): void {
-    this.keep((outgoing) => outgoing.kind === 'control' || outgoing.watch !== watch)
   }
 
   /** Nothing more is sent, not even what waits. */
@@ -113,16 +113,6 @@ export class Outbox {
     }
     resolve(outgoing)
     if (outgoing !== undefined) this.taken()
-  }
-
-  private keep(wanted: (outgoing: Outgoing) => boolean): void {
-    this.queue = this.queue.filter((outgoing) => {
-      if (outgoing === undefined) return false
-      const kept = wanted(outgoing)
-      if (!kept) this.count(outgoing, -1)
-      return kept
-    })
-    this.next = 0
   }
 
   private count(outgoing: Outgoing, sign: 1 | -1): void {

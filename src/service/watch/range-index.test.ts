@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { hullOf, isEmptyRange, type KeyRange, rangeOf } from './key-range.ts'
 import { RangeIndex } from './range-index.ts'
-import { bytes, inRange } from './testing.ts'
+import { bytes, inRange } from './testing/memory-log.ts'
 
 /** Few different bytes, the extreme ones among them, so that ranges meet. */
 const key = fc

@@ -1,18 +1,14 @@
-import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EtcdError } from '../../etcd/errors.ts'
-import {
-  WatchCreateRequest_FilterType as FilterType,
-  type WatchRequest,
-  WatchRequestSchema,
-} from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { WatchCreateRequest_FilterType as FilterType } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import type { LoggedEvent } from '../../store/event-log.ts'
-import { eventAnswer, isWanted, type WatchAnswer } from './answers.ts'
 import { createWatch } from './index.ts'
-import { type KeyRange, rangeOf } from './key-range.ts'
-import { bytes, inRange, ManualClock, MemoryLog, type Operation, testEnvironment } from './testing.ts'
+import { rangeOf } from './key-range.ts'
+import { CheckedClient } from './testing/checked-client.ts'
+import { ManualClock, testEnvironment } from './testing/environment.ts'
+import { bytes, MemoryLog, type Operation } from './testing/memory-log.ts'
+import { expectTrueAnswer, firstRevision, type Wanted } from './testing/wanted.ts'
 
 /*
  * Invariant 7 under a seeded scheduler: whatever the order in which reads begin and end, timers fire, servers write and
@@ -26,15 +22,6 @@ const KEYS = ['a', 'aa', 'ab', 'b', 'c']
 const NO_END = bytes('')
 const TICK_MS = 40
 
-interface Wanted {
-  readonly range: KeyRange
-  /** Relative to the head when the request is made; undefined: from now. */
-  readonly start: number | undefined
-  readonly filters: FilterType[]
-  readonly prevKv: boolean
-  readonly fragment: boolean
-}
-
 interface Change {
   readonly key: string
   readonly to: 'small' | 'big' | 'nothing'
@@ -46,6 +33,7 @@ type Command =
   | { readonly type: 'create'; readonly stream: number; readonly wanted: Wanted }
   | { readonly type: 'cancel'; readonly stream: number; readonly watch: number }
   | { readonly type: 'progress'; readonly stream: number }
+  | { readonly type: 'poll'; readonly wanted: Wanted; readonly waitMs: number }
   | { readonly type: 'leave'; readonly stream: number }
   | { readonly type: 'read'; readonly stream: number; readonly messages: number }
   | { readonly type: 'away'; readonly away: boolean }
@@ -107,6 +95,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ type: fc.constant('progress' as const), stream }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('leave' as const), stream }) },
   {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constant('poll' as const), wanted, waitMs: fc.nat({ max: 2_000 }) }),
+  },
+  {
     weight: 6,
     arbitrary: fc.record({
       type: fc.constant('read' as const),
@@ -120,180 +112,6 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({ type: fc.constant('run' as const), steps: fc.integer({ min: 1, max: 12 }) }),
   },
 )
-
-/** What a client knows of one watch, checked against the whole truth. */
-class WatchCheck {
-  readonly wanted: Wanted
-  /** The first revision asked for; known at `created` when that is "from now". */
-  start: bigint | undefined
-  state: 'asked' | 'created' | 'compacted' | 'canceled' = 'asked'
-  private readonly log: MemoryLog
-  private seen = 0
-  private inFragments = false
-
-  constructor(log: MemoryLog, wanted: Wanted) {
-    this.log = log
-    this.wanted = wanted
-    if (wanted.start !== undefined) this.start = log.revision + BigInt(wanted.start)
-    if (this.start !== undefined && this.start < 1n) this.start = 1n
-  }
-
-  created(revision: bigint): void {
-    this.state = 'created'
-    this.start ??= revision + 1n
-  }
-
-  /** Every event that it is to see, of all that ever happened. */
-  expected(): LoggedEvent[] {
-    const start = this.start ?? 0n
-    return this.log.truth.filter(
-      (event) =>
-        event.kv.modRevision >= start &&
-        inRange(event.kv.key, this.wanted.range) &&
-        isWanted(event, this.wanted),
-    )
-  }
-
-  get isComplete(): boolean {
-    if (this.state === 'asked') return false
-    return this.state !== 'created' || this.seen === this.expected().length
-  }
-
-  receive(answer: WatchAnswer): void {
-    expect(this.state).toBe('created')
-    const events = answer.events ?? []
-    const expected = this.expected()
-    for (const event of events) {
-      const due = expected[this.seen++]
-      expect(due, 'an event that never was, or is not asked for').toBeDefined()
-      if (due === undefined) return
-      const gone = due.kv.modRevision - 1n < this.log.compactRevision
-      const whole = eventAnswer(due, this.wanted)
-      expect(event).toEqual(event.prevKv === undefined && gone ? { type: whole.type, kv: whole.kv } : whole)
-    }
-    this.inFragments = answer.fragment === true
-    if (this.inFragments) expect(this.wanted.fragment).toBe(true)
-    else this.completeThrough(answer.header?.revision ?? 0n)
-    const last = events.at(-1)?.kv?.modRevision
-    if (!this.inFragments) expect(answer.header?.revision).toBe(last)
-  }
-
-  /** Nothing at or below is still to come; so no revision is split over messages either. */
-  completeThrough(revision: bigint): void {
-    expect(this.inFragments).toBe(false)
-    const next = this.expected()[this.seen]
-    if (next !== undefined) expect(next.kv.modRevision).toBeGreaterThan(revision)
-  }
-
-  compacted(compactRevision: bigint): void {
-    expect(this.state).toBe('created')
-    expect(compactRevision).toBeLessThanOrEqual(this.log.compactRevision)
-    expect(this.start).toBeLessThan(compactRevision)
-    this.state = 'compacted'
-  }
-}
-
-class ClientCheck {
-  readonly watches = new Map<bigint, WatchCheck>()
-  /** Reads so many messages more. */
-  allowed = 0
-  gone = false
-  private readonly log: MemoryLog
-  private readonly leaving = new AbortController()
-  private readonly requests: WatchRequest[] = []
-  private readonly asked: WatchCheck[] = []
-  private readonly progressAsked: bigint[] = []
-  private more: (() => void) | undefined
-  private permit: (() => void) | undefined
-
-  constructor(log: MemoryLog, service: ReturnType<typeof createWatch>, fail: (error: unknown) => void) {
-    this.log = log
-    const answers = service.watch(this.sending(), { signal: this.leaving.signal })
-    this.reading(answers).catch(fail)
-  }
-
-  create(wanted: Wanted): void {
-    const check = new WatchCheck(this.log, wanted)
-    this.asked.push(check)
-    const { range, start, ...rest } = wanted
-    const startRevision = start === undefined ? 0n : (check.start ?? 0n)
-    this.send({ requestUnion: { case: 'createRequest', value: { ...rest, ...range, startRevision } } })
-  }
-
-  cancel(index: number): void {
-    const watchId = [...this.watches.keys()][index]
-    if (watchId !== undefined) this.send({ requestUnion: { case: 'cancelRequest', value: { watchId } } })
-  }
-
-  progress(): void {
-    this.progressAsked.push(this.log.revision)
-    this.send({ requestUnion: { case: 'progressRequest', value: {} } })
-  }
-
-  read(messages: number): void {
-    this.allowed += messages
-    this.permit?.()
-  }
-
-  leave(): void {
-    this.gone = true
-    this.leaving.abort()
-    this.read(1)
-  }
-
-  get isComplete(): boolean {
-    return this.asked.length === 0 && [...this.watches.values()].every(({ isComplete }) => isComplete)
-  }
-
-  private send(request: Parameters<typeof create<typeof WatchRequestSchema>>[1]): void {
-    this.requests.push(create(WatchRequestSchema, request))
-    this.more?.()
-  }
-
-  private async *sending(): AsyncGenerator<WatchRequest> {
-    for (;;) {
-      const next = this.requests.shift()
-      if (next !== undefined) yield next
-      else await new Promise<void>((resolve) => (this.more = resolve))
-    }
-  }
-
-  private async reading(answers: AsyncIterable<WatchAnswer>): Promise<void> {
-    for await (const answer of answers) {
-      this.check(answer)
-      this.allowed--
-      while (this.allowed < 0) await new Promise<void>((resolve) => (this.permit = resolve))
-    }
-    expect(this.gone, 'the stream ended by itself').toBe(true)
-  }
-
-  private check(answer: WatchAnswer): void {
-    const revision = answer.header?.revision ?? -1n
-    expect(revision).toBeLessThanOrEqual(this.log.revision)
-    const watchId = answer.watchId ?? 0n
-    if (answer.created === true) {
-      const check = this.asked.shift()
-      check?.created(revision)
-      if (check !== undefined) this.watches.set(watchId, check)
-      return
-    }
-    const watch = this.watches.get(watchId)
-    if (answer.compactRevision !== undefined) watch?.compacted(answer.compactRevision)
-    else if (answer.canceled === true && watch !== undefined) watch.state = 'canceled'
-    else if (answer.events !== undefined) {
-      expect(watch).toBeDefined()
-      watch?.receive(answer)
-    } else this.checkProgress(watchId, revision)
-  }
-
-  private checkProgress(watchId: bigint, revision: bigint): void {
-    if (watchId === -1n) expect(revision).toBeGreaterThanOrEqual(this.progressAsked[0] ?? -1n)
-    for (const [id, watch] of this.watches) {
-      const isMeant = watchId === -1n || watchId === id
-      if (isMeant && watch.state === 'created') watch.completeThrough(revision)
-    }
-  }
-}
 
 /** Time goes on, a little, only when the scheduler picks its one task. */
 class ScheduledClock extends ManualClock {
@@ -326,7 +144,8 @@ class Simulation {
   private readonly scheduler: fc.Scheduler
   private readonly log = new MemoryLog()
   private readonly service
-  private readonly clients = new Map<number, ClientCheck>()
+  private readonly clients = new Map<number, CheckedClient>()
+  private polls = 0
   private failure: unknown
 
   constructor(scheduler: fc.Scheduler, sharedTail: boolean) {
@@ -359,7 +178,7 @@ class Simulation {
   }
 
   private isComplete(): boolean {
-    return [...this.clients.values()].every((client) => client.isComplete)
+    return this.polls === 0 && [...this.clients.values()].every((client) => client.isComplete)
   }
 
   private async do(command: Command): Promise<void> {
@@ -378,6 +197,9 @@ class Simulation {
         return
       case 'progress':
         this.client(command.stream).progress()
+        return
+      case 'poll':
+        this.poll(command)
         return
       case 'leave':
         this.client(command.stream).leave()
@@ -403,10 +225,24 @@ class Simulation {
     if (sweep && this.log.compactRevision > 0n) this.log.sweep()
   }
 
-  private client(index: number): ClientCheck {
+  /** Beside the rest, until it is answered; it may fail when the log couldn't be read in its time. */
+  private poll({ wanted, waitMs }: { readonly wanted: Wanted; readonly waitMs: number }): void {
+    const asked = { wanted, startRevision: firstRevision(this.log, wanted) ?? 0n, head: this.log.revision }
+    const request = { ...wanted, ...wanted.range, startRevision: asked.startRevision, waitMs }
+    this.polls++
+    this.service
+      .longPoll(request, { signal: new AbortController().signal })
+      .then((answer) => expectTrueAnswer(this.log, asked, answer))
+      .catch((error: unknown) => {
+        if (!(error instanceof EtcdError)) this.failure ??= error
+      })
+      .finally(() => this.polls--)
+  }
+
+  private client(index: number): CheckedClient {
     const known = this.clients.get(index)
     if (known !== undefined) return known
-    const client = new ClientCheck(this.log, this.service, (error) => {
+    const client = new CheckedClient(this.log, this.service, (error) => {
       // A stream that was never answered may fail when the log can't be read in time.
       if (error instanceof EtcdError && client.watches.size === 0) this.clients.delete(index)
       else this.failure ??= error
@@ -425,7 +261,7 @@ class Simulation {
 describe('invariant 7: ordered, unique, reliable, atomic, resumable, bookmarkable', () => {
   for (const sharedTail of [true, false]) {
     test(`any schedule, ${sharedTail ? 'one tail for all' : 'a tail a stream'}`, async () => {
-      const commands = fc.array(command, { minLength: 10, maxLength: 120 })
+      const commands = fc.array(command, { minLength: 10, maxLength: 150, size: 'max' })
       await fc.assert(
         fc.asyncProperty(fc.scheduler(), commands, async (scheduler, list) => {
           await new Simulation(scheduler, sharedTail).run(list)

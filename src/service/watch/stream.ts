@@ -3,17 +3,15 @@ import type { WatchCreateRequest, WatchRequest } from '../../etcd/generated/etcd
 import { LIMITS } from '../../etcd/limits.ts'
 import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
 import type { Identity } from '../../store/types.ts'
-import { eventAnswer, type WatchAnswer } from './answers.ts'
+import type { WatchAnswer } from './answers.ts'
 import { CatchUp } from './catch-up.ts'
 import type { LogAccess, Waiting, WatchContext } from './context.ts'
-import { fragmentsOf } from './fragment.ts'
 import { isEmptyRange, rangeOf } from './key-range.ts'
-import { Outbox, type Outgoing } from './outbox.ts'
+import { NO_WATCH } from './messages.ts'
+import { Outbox } from './outbox.ts'
 import { tickProgress } from './progress-ticker.ts'
 import { Watch, type WatchOwner } from './watch.ts'
 
-/** etcd's id of what is about no watch, or about all of a stream. */
-const NO_WATCH = -1n
 /** As in etcd: a client that sends requests but reads no answers is not read from any more. */
 const UNSENT_CONTROLS_MAX = 16
 
@@ -23,9 +21,9 @@ const UNSENT_CONTROLS_MAX = 16
  */
 export class WatchStream implements WatchOwner, Waiting {
   readonly outbox = new Outbox(LIMITS.watchBufferBytesMax, () => this.sent())
+  readonly identity: Identity
   error: EtcdError | undefined
   private readonly context: WatchContext
-  private readonly identity: Identity
   private readonly log: LogAccess
   private readonly catchUp: CatchUp
   private readonly closing = new AbortController()
@@ -78,34 +76,6 @@ export class WatchStream implements WatchOwner, Waiting {
     }
   }
 
-  /** The messages of one entry of the outbox: several only for a watch that takes fragments. */
-  *render(outgoing: Outgoing): Generator<WatchAnswer> {
-    switch (outgoing.kind) {
-      case 'control':
-        yield outgoing.answer
-        return
-      case 'progress':
-        yield { header: this.header(outgoing.revision), watchId: outgoing.watch?.id ?? NO_WATCH }
-        return
-      case 'live':
-      case 'history': {
-        const { watch, revision, events } = outgoing
-        watch.quiet = false
-        const answer = {
-          header: this.header(revision),
-          watchId: watch.id,
-          fragment: false,
-          events: events.map((event) => eventAnswer(event, watch)),
-        }
-        if (watch.fragment) yield* fragmentsOf(answer, LIMITS.watchFragmentBytes)
-        else yield answer
-        return
-      }
-      default:
-        outgoing satisfies never
-    }
-  }
-
   /** Frees everything, at once. What is unsent is not sent any more; nothing happens when done again. */
   end(): void {
     if (this.closing.signal.aborted) return
@@ -127,6 +97,7 @@ export class WatchStream implements WatchOwner, Waiting {
   offerLive(watch: Watch, revision: bigint, events: LoggedEvent[]): boolean {
     if (!this.outbox.hasRoomFor(events)) return false
     this.outbox.push({ kind: 'live', watch, revision, events })
+    watch.quiet = false
     return true
   }
 
@@ -234,19 +205,24 @@ export class WatchStream implements WatchOwner, Waiting {
     }
     const events = watch.select(page.events)
     const revision = events.at(-1)?.kv.modRevision
-    if (revision !== undefined) this.outbox.push({ kind: 'history', watch, revision, events })
+    if (revision !== undefined) {
+      this.outbox.push({ kind: 'history', watch, revision, events })
+      watch.quiet = false
+    }
     watch.position = page.through
     if (page.through < page.head.revision) this.catchUp.add(watch)
     else this.log.tail.subscribe(watch)
   }
 
+  /** Events through the revision of the last answer still go out before it, when the watch was in step. */
   private async cancel(id: bigint): Promise<void> {
+    if (!this.byId.has(id)) return
+    const revision = await this.refresh()
     const watch = this.byId.get(id)
     if (watch === undefined) return
     this.byId.delete(id)
     this.detach(watch)
-    this.outbox.dropAll(watch)
-    this.answer({ header: this.header(await this.refresh()), watchId: id, canceled: true })
+    this.answer({ header: this.header(revision), watchId: id, canceled: true })
   }
 
   /** etcd gives no answer when a watch of the stream is not in step, or starts in the future. */

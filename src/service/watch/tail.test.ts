@@ -3,7 +3,8 @@ import { EtcdError } from '../../etcd/errors.ts'
 import type { LoggedEvent } from '../../store/event-log.ts'
 import { rangeOf } from './key-range.ts'
 import { type Subscriber, Tail } from './tail.ts'
-import { bytes, ManualClock, MemoryLog, settled, testEnvironment } from './testing.ts'
+import { ManualClock, settled, testEnvironment } from './testing/environment.ts'
+import { bytes, MemoryLog } from './testing/memory-log.ts'
 
 function setUp({ filtered = false } = {}) {
   const log = new MemoryLog()

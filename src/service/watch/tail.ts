@@ -6,6 +6,7 @@ import { hullOf, type KeyRange } from './key-range.ts'
 import { type PollInterval, PollPace, retryDelayMs } from './pace.ts'
 import { RangeIndex } from './range-index.ts'
 import { Refreshers } from './refreshers.ts'
+import { byRevision, max } from './revisions.ts'
 
 /** Who waits for events at the tail of the log. */
 export interface Subscriber {
@@ -294,25 +295,6 @@ export class Tail {
   }
 }
 
-/** The events of each revision, in order. */
-function* byRevision(events: readonly LoggedEvent[]): Generator<[bigint, LoggedEvent[]]> {
-  let group: LoggedEvent[] = []
-  let revision = 0n
-  for (const event of events) {
-    if (event.kv.modRevision !== revision && group.length > 0) {
-      yield [revision, group]
-      group = []
-    }
-    revision = event.kv.modRevision
-    group.push(event)
-  }
-  if (group.length > 0) yield [revision, group]
-}
-
 function* ranges(subscribers: Iterable<Subscriber>): Generator<KeyRange> {
   for (const subscriber of subscribers) yield subscriber.range
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
 }

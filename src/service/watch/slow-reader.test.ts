@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { ALL, header, openService, short } from './testing/client.ts'
+import { settled } from './testing/environment.ts'
+import { bytes } from './testing/memory-log.ts'
+
+describe('slow readers', () => {
+  const BIG = new Uint8Array(1_000_000)
+
+  test('hold a bounded amount, then read the log by position; nothing is lost or doubled', async () => {
+    const { log, service, open } = openService()
+    log.revisionsPerRead = 2n
+    const client = open()
+      .create({ key: bytes('a') })
+      .create({ key: bytes('b') })
+    await client.read()
+    await client.read()
+    await settled()
+    for (let i = 0; i < 30; i++) {
+      log.write([{ put: 'a', value: BIG }, { put: 'b' }])
+      await settled()
+    }
+    expect(service.metrics.slowWatchers).toBeGreaterThan(0)
+    client.progress()
+    const seen: Record<string, bigint[]> = { '0': [], '1': [] }
+    while ((seen[0]?.length ?? 0) < 30 || (seen[1]?.length ?? 0) < 30) {
+      const answer = await client.read()
+      const revisions = (answer.events ?? []).map(({ kv }) => kv?.modRevision ?? 0n)
+      if (revisions.length > 0) expect(answer.header?.revision).toBe(revisions.at(-1))
+      else expect(answer).toEqual({ header: header(31n), watchId: -1n })
+      seen[String(answer.watchId)]?.push(...revisions)
+    }
+    const all = Array.from({ length: 30 }, (_, i) => BigInt(i + 2))
+    expect(seen).toEqual({ '0': all, '1': all })
+    log.put('a')
+    expect(short(await client.read())).toEqual({ revision: 32n, watchId: 0n, events: ['+a@32'] })
+    expect(service.metrics.slowWatchers).toBe(0)
+    client.leave()
+  })
+
+  test('a stuck one costs no reads of its own after its page', async () => {
+    const { log, clock, open } = openService()
+    const client = open().create({ key: bytes('a') })
+    await client.read()
+    for (let i = 0; i < 30; i++) {
+      log.write([{ put: 'a', value: BIG }])
+      await settled()
+    }
+    await clock.pass(1_000)
+    const own = log.queries.filter(({ range }) => range !== undefined).length
+    await clock.pass(60_000)
+    expect(log.queries.filter(({ range }) => range !== undefined).length).toBe(own)
+    client.leave()
+  })
+
+  test('one that sends requests and reads nothing is not read from', async () => {
+    const { log, open } = openService()
+    const client = open().create({ key: bytes('a') })
+    await client.read()
+    const { reads } = log
+    for (let i = 0; i < 200; i++) client.progress()
+    await settled()
+    expect(log.reads - reads).toBeLessThan(20)
+    for (let i = 0; i < 200; i++) expect((await client.read()).watchId).toBe(-1n)
+    client.leave()
+  })
+
+  test('fragments, only for those who asked', async () => {
+    const { log, open } = openService()
+    const client = open()
+      .create({ ...ALL, fragment: true })
+      .create(ALL)
+    await client.read()
+    await client.read()
+    log.write([1, 2, 3, 4].map((i) => ({ put: `k${i}`, value: BIG })))
+    const answers = [await client.read(), await client.read(), await client.read()]
+    expect(answers.map(({ watchId, fragment, events }) => [watchId, fragment, events?.length])).toEqual([
+      [0n, true, 2],
+      [0n, false, 2],
+      [1n, false, 4],
+    ])
+    client.leave()
+  })
+})
