@@ -21,6 +21,7 @@ import {
   outcomeError,
   putAnswer,
   stepResult,
+  storeHead,
 } from './program/results.ts'
 import { RangeReader, type RangeResult } from './range.ts'
 import { headAt, Reader } from './reader.ts'
@@ -48,6 +49,9 @@ type TxnAnswer = { readonly head: Head } & ReturnType<typeof branchResponses>
 const NEVER = new AbortController().signal
 /** The caller doesn't ask for authorization. */
 const NO_AUTH = -1n
+
+/** The column of the revision in inspect's first row. */
+const INSPECT_HEAD_AT = 5
 
 /** What a delete of an interval counts for in a batch: nobody knows how many keys it will touch. */
 const RANGE_DELETE_OPERATIONS = 64
@@ -166,12 +170,12 @@ export class Store {
     program.request(NO_AUTH, () => {
       plan = compileTxn(program, request)
     })
-    const rows = await this.#reader.read(this.#inspect, program.parameters())
+    const rows = await this.#reader.read(this.#inspect, program.parameters(), INSPECT_HEAD_AT)
     const steps = collectSteps(rows.slice(1))
     const failure = outcomeError(steps[1]?.outcome ?? 0)
     if (failure !== undefined) throw failure
     if (plan === undefined) throw new Error('the transaction was not compiled')
-    return { head: headAt(rows), ...branchResponses(plan, steps) }
+    return { head: headAt(rows, INSPECT_HEAD_AT), ...branchResponses(plan, steps) }
   }
 
   /** Ends a lease; gives the revision that its keys were deleted at, or the current one when it had none. */
