@@ -4,7 +4,7 @@ import { settled } from './testing/environment.ts'
 import { bytes } from './testing/memory-log.ts'
 
 describe('thousands of watchers', () => {
-  test('5,000 streams share one reader, each gets its own key's event, and all is freed', async () => {
+  test('5,000 streams share one reader, each gets the event of its key, and all is freed', async () => {
     const { log, clock, service, open } = openService()
     const clients: Client[] = []
     for (let i = 0; i < 5_000; i++) {
