@@ -3,12 +3,13 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { type Database, openDatabase } from './database.ts'
 import type { Environment } from './environment.ts'
 import { type CommandLine, helpText, readCommandLine } from './flags.ts'
-import { EDGETCD_VERSION, ETCD_VERSION } from './gateway/answer.ts'
+import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { type Say, serve } from './serve.ts'
 import { runTrigger } from './service/compactor/index.ts'
 import type { Store } from './store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
+import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
 
 const EXIT_FAILED = 1
 const EXIT_NOT_UNDERSTOOD = 2
@@ -70,7 +71,13 @@ async function onDatabase(
   work: (store: Store, database: Database) => Promise<void>,
 ): Promise<void> {
   const database = await openDatabase(config, environment.log)
-  const application = compose({ sql: database.sql, config, environment, resident: false })
+  const application = compose({
+    sql: database.sql,
+    config,
+    environment,
+    instruments: createInstruments(),
+    resident: false,
+  })
   try {
     await work(application.store, database)
   } finally {

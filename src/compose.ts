@@ -1,22 +1,24 @@
 import type { Config } from './config.ts'
 import type { Environment } from './environment.ts'
-import { EDGETCD_VERSION, ETCD_VERSION } from './gateway/answer.ts'
 import type { Context } from './gateway/context.ts'
-import { Metrics } from './observe/metrics.ts'
-import { createRpcMetrics } from './observe/rpc-metrics.ts'
+import type { Instruments } from './observe/instruments.ts'
+import type { Metrics } from './observe/metrics.ts'
 import { createKv } from './service/kv/index.ts'
 import { createLease } from './service/lease/index.ts'
 import { createMaintenance } from './service/maintenance/index.ts'
 import { createWatch, type WatchMetrics } from './service/watch/index.ts'
 import type { Sql } from './store/sql.ts'
-import { Store } from './store/store.ts'
+import { Store, type StoreMemory } from './store/store.ts'
 
 export interface ComposeOptions {
   readonly sql: Sql
   readonly config: Config
   readonly environment: Environment
-  /** Whether the process lives between requests: then it has timers, and one watch tail for all. */
+  readonly instruments: Instruments
+  /** Whether the application lives between requests: then it has timers, and one watch tail for all. */
   readonly resident: boolean
+  /** What outlives an application that lives for one request. */
+  readonly memory?: StoreMemory
 }
 
 /** Everything between the driver and the transport. */
@@ -33,22 +35,18 @@ export interface Application {
 const POLL_INTERVAL_MIN_MS = 50
 
 /** Puts the application together on a driver: the one place that knows every part. */
-export function compose({ sql, config, environment, resident }: ComposeOptions): Application {
-  const metrics = new Metrics()
-  const batches = metrics.histogram(
-    'edgetcd_batch_requests',
-    'Requests that shared one write statement.',
-    BATCHES,
-  )
+export function compose(options: ComposeOptions): Application {
+  const { sql, config, environment, instruments, resident, memory } = options
   const store = new Store({
     sql,
     schema: config.schema,
     environment,
     leaseTimer: resident,
-    batched: (requests) => batches.observe(requests),
+    batched: (requests) => instruments.batchRequests.observe(requests),
+    ...(memory && { memory }),
   })
   const { pollInterval, streamMaxDuration } = config
-  const { watch, longPoll, ...watches } = createWatch({
+  const watches = createWatch({
     events: store.events,
     identity: () => store.identity(),
     environment,
@@ -56,7 +54,7 @@ export function compose({ sql, config, environment, resident }: ComposeOptions):
     pollIntervalMs: { min: Math.min(POLL_INTERVAL_MIN_MS, pollInterval), max: pollInterval },
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })
-  describe(metrics, watches.metrics)
+  if (resident) countWatches(instruments.metrics, watches.metrics)
   const services = {
     kv: createKv({
       store,
@@ -65,13 +63,13 @@ export function compose({ sql, config, environment, resident }: ComposeOptions):
       requestBytesMax: config.maxRequestBytes,
     }),
     lease: createLease(store, environment),
-    watch: { watch },
+    watch: { watch: watches.watch },
     cluster: {},
     maintenance: createMaintenance(store),
     auth: {},
     lock: {},
     election: {},
-    longPoll,
+    longPoll: watches.longPoll,
     health: async () => {
       await store.head()
       return []
@@ -79,7 +77,7 @@ export function compose({ sql, config, environment, resident }: ComposeOptions):
   }
   return {
     store,
-    context: { services, environment, metrics, rpcMetrics: createRpcMetrics(metrics) },
+    context: { services, environment, instruments },
     endWatches: watches.close,
     async close() {
       watches.close()
@@ -88,24 +86,11 @@ export function compose({ sql, config, environment, resident }: ComposeOptions):
   }
 }
 
-const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-
-/** What doesn't count but stands: the versions, and the watches of the moment. */
-function describe(metrics: Metrics, watches: WatchMetrics): void {
-  const one = () => 1
-  metrics.gauge('edgetcd_build_info', 'Which edgetcd is running.', one, { version: EDGETCD_VERSION })
-  metrics.gauge('etcd_server_version', "Which etcd's behaviour this is.", one, {
-    server_version: ETCD_VERSION,
-  })
-  metrics.gauge(
-    'etcd_debugging_mvcc_watch_stream_total',
-    'Watch streams and long polls.',
-    () => watches.streams,
-  )
-  metrics.gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.', () => watches.watchers)
-  metrics.gauge(
-    'etcd_debugging_mvcc_slow_watcher_total',
-    'Watchers that are behind.',
-    () => watches.slowWatchers,
-  )
+function countWatches(metrics: Metrics, watches: WatchMetrics): void {
+  const gauges: [string, string, () => number][] = [
+    ['etcd_debugging_mvcc_watch_stream_total', 'Watch streams and long polls.', () => watches.streams],
+    ['etcd_debugging_mvcc_watcher_total', 'Watchers.', () => watches.watchers],
+    ['etcd_debugging_mvcc_slow_watcher_total', 'Watchers that are behind.', () => watches.slowWatchers],
+  ]
+  for (const [name, help, read] of gauges) metrics.gauge(name, help, read)
 }

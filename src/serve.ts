@@ -2,10 +2,11 @@ import { compose } from './compose.ts'
 import type { Config } from './config.ts'
 import { openDatabase } from './database.ts'
 import type { Environment } from './environment.ts'
-import { EDGETCD_VERSION, ETCD_VERSION } from './gateway/answer.ts'
 import { createGateway } from './gateway/node.ts'
 import { listen } from './http-server.ts'
+import { createInstruments } from './observe/instruments.ts'
 import { runCompactor } from './service/compactor/index.ts'
+import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
 
 /** Says something to whoever started the program: to people, or with `--json` to programs. */
 export type Say = (text: string, facts: Readonly<Record<string, unknown>>) => void
@@ -23,7 +24,13 @@ export async function serve(
   const { log } = environment
   const database = await openDatabase(config, log)
   const stopping = new AbortController()
-  const application = compose({ sql: database.sql, config, environment, resident: true })
+  const application = compose({
+    sql: database.sql,
+    config,
+    environment,
+    instruments: createInstruments(),
+    resident: true,
+  })
   try {
     // The first look at the store arms the timer of its leases.
     await application.store.head()

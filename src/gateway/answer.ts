@@ -1,3 +1,5 @@
+import { EDGETCD_VERSION } from '../version.ts'
+
 /**
  * What goes back to the client, before a server turns it into its own kind of response. The bodies of streams are
  * pulled: the next piece is asked for when the last was taken, and each is written in one piece.
@@ -7,10 +9,6 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array | AsyncIterable<string>
 }
-
-/** edgetcd's own version; the version of etcd whose behaviour this is stands in `ETCD_VERSION`. */
-export const EDGETCD_VERSION = '0.1.0'
-export const ETCD_VERSION = '3.6.16'
 
 /** On every answer, whatever the request was, as etcd has them. */
 export const COMMON_HEADERS = {

@@ -1,8 +1,7 @@
 /** Services for the gateway's tests: as little of etcd as shows what the gateway itself does. */
 import type { Environment } from '../environment.ts'
 import { EtcdError } from '../etcd/errors.ts'
-import { Metrics } from '../observe/metrics.ts'
-import { createRpcMetrics } from '../observe/rpc-metrics.ts'
+import { createInstruments } from '../observe/instruments.ts'
 import type { Services } from '../service/services.ts'
 import { systemEnvironment } from '../system-environment.ts'
 import type { Context } from './context.ts'
@@ -47,14 +46,6 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
 
 /** A context of fake services, silent and with the system's clock. */
 export function fakeContext(overrides: Partial<Context> = {}): Context {
-  const metrics = new Metrics()
   const environment: Environment = systemEnvironment(() => {})
-  const services = fakeServices()
-  return {
-    services,
-    environment,
-    metrics,
-    rpcMetrics: createRpcMetrics(metrics),
-    ...overrides,
-  }
+  return { services: fakeServices(), environment, instruments: createInstruments(), ...overrides }
 }

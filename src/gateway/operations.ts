@@ -1,7 +1,8 @@
 import { AlarmType } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../service/call.ts'
 import type { Health } from '../service/services.ts'
-import { type Answer, ETCD_VERSION, json, plain } from './answer.ts'
+import { ETCD_VERSION } from '../version.ts'
+import { type Answer, json, plain } from './answer.ts'
 
 /** Shared caches guess at answers that say nothing; what may change says that it mustn't be kept. */
 const NO_STORE = { 'Cache-Control': 'no-store' }

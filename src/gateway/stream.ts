@@ -66,7 +66,7 @@ class Stream {
     this.#request = request
     this.#context = context
     this.#lifetime = new Lifetime(request.signal)
-    this.#done = context.rpcMetrics.started(rpc)
+    this.#done = context.instruments.rpcs.started(rpc)
   }
 
   /** Asks the service. Fails with an EtcdError for what can be seen before that. */

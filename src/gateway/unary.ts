@@ -16,9 +16,9 @@ export async function answerUnary(
   rpc: UnaryRpc,
   request: RpcRequest,
   body: Uint8Array,
-  { services, environment, rpcMetrics }: Context,
+  { services, environment, instruments }: Context,
 ): Promise<Answer> {
-  const done = rpcMetrics.started(rpc)
+  const done = instruments.rpcs.started(rpc)
   try {
     const timeoutMs = readTimeout(request.header('grpc-timeout'))
     const message = decodeMessage(rpc.input, body)

@@ -40,8 +40,15 @@ export interface StoreOptions {
   readonly environment: Environment
   /** Whether the process lives between requests: then it ends leases at their deadlines by a timer. */
   readonly leaseTimer: boolean
+  /** Where the identity is remembered, if the store itself lives for one request only. */
+  readonly memory?: StoreMemory
   /** Called for each batch of writes, with its size and how long its statement took; for metrics. */
   batched?(requests: number, ms: number): void
+}
+
+/** What is asked of the database once in the life of a process or isolate. */
+export interface StoreMemory {
+  identity?: Identity
 }
 
 type TxnAnswer = { readonly head: Head } & ReturnType<typeof branchResponses>
@@ -74,6 +81,7 @@ export class Store {
   readonly #head: Statement
   readonly #inspect: Statement
   readonly #recover: Statement
+  readonly #memory: StoreMemory
   #identity: Promise<Identity> | undefined
   #expiring: Promise<void> | undefined
 
@@ -83,6 +91,7 @@ export class Store {
     const expireLeases = () => this.expireLeases()
     const leaseDue = (dueMs: bigint | null) => this.#deadline.observe(dueMs)
     this.#sql = sql
+    this.#memory = options.memory ?? {}
     this.#deadline = new LeaseDeadline(environment, options.leaseTimer, async () => {
       await this.head()
     })
@@ -109,6 +118,7 @@ export class Store {
 
   /** Who the store is; asked once, then remembered. */
   identity(): Promise<Identity> {
+    if (this.#memory.identity !== undefined) return Promise.resolve(this.#memory.identity)
     this.#identity ??= this.#readIdentity()
     this.#identity.catch(() => {
       this.#identity = undefined
@@ -246,6 +256,8 @@ export class Store {
       throw etcdFailure(error)
     })
     if (row === undefined) throw new Error('the store has no head row')
-    return { clusterId: row[4] as bigint, memberId: row[5] as bigint, raftTerm: row[6] as bigint }
+    const identity = { clusterId: row[4] as bigint, memberId: row[5] as bigint, raftTerm: row[6] as bigint }
+    this.#memory.identity = identity
+    return identity
   }
 }

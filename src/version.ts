@@ -1,0 +1,5 @@
+/** edgetcd's own version. */
+export const EDGETCD_VERSION = '0.1.0'
+
+/** The etcd whose behaviour this is. */
+export const ETCD_VERSION = '3.6.16'

@@ -1,0 +1,62 @@
+/**
+ * The Cloudflare Worker: the same application as the Node server's, on one database connection a request, since
+ * nothing that does I/O may outlive the request that made it. It never migrates.
+ */
+import { type Application, compose } from './compose.ts'
+import { type Config, readConfig } from './config.ts'
+import { createApp } from './gateway/app.ts'
+import { createInstruments } from './observe/instruments.ts'
+import { createLog } from './observe/log.ts'
+import { runTrigger } from './service/compactor/index.ts'
+import { openSingleConnection } from './store/postgres/single.ts'
+import type { StoreMemory } from './store/store.ts'
+import { systemEnvironment } from './system-environment.ts'
+
+/** The bindings: a Hyperdrive, and the settings by the names of their environment variables. */
+interface Bindings {
+  readonly HYPERDRIVE: { readonly connectionString: string }
+  readonly [setting: string]: unknown
+}
+
+/** What of Cloudflare's ExecutionContext is used. */
+interface Execution {
+  waitUntil(work: Promise<unknown>): void
+}
+
+// These hold no I/O, so they may live as long as the isolate.
+const app = createApp()
+const instruments = createInstruments()
+const memory: StoreMemory = {}
+
+export default {
+  async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
+    const { application } = open(bindings)
+    const response = await app.fetch(request, { context: application.context })
+    if (response.body === null || response.headers.has('Content-Length')) {
+      execution.waitUntil(application.close())
+      return response
+    }
+    const { readable, writable } = new TransformStream()
+    const sent = response.body.pipeTo(writable)
+    // A client that goes away breaks the pipe, and that is no failure.
+    execution.waitUntil(sent.catch(() => {}).then(() => application.close()))
+    return new Response(readable, response)
+  },
+
+  /** The trigger of wrangler.toml: ends leases that are due, compacts as configured, frees space. */
+  async scheduled(_event: unknown, bindings: Bindings, _execution: Execution): Promise<void> {
+    const { application, config } = open(bindings)
+    try {
+      await runTrigger(application.store, config.retention, new AbortController().signal)
+    } finally {
+      await application.close()
+    }
+  },
+}
+
+function open(bindings: Bindings): { application: Application; config: Config } {
+  const config = readConfig({}, bindings)
+  const environment = systemEnvironment(createLog(config.logLevel, (line) => console.log(line)))
+  const sql = openSingleConnection({ connectionString: bindings.HYPERDRIVE.connectionString })
+  return { application: compose({ sql, config, environment, instruments, resident: false, memory }), config }
+}
