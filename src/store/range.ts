@@ -5,7 +5,7 @@ import {
   RangeRequest_SortTarget as SortTarget,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { headAt, type Reader } from './reader.ts'
-import { cut, hasFilters, isSorted, limitBeforeSort, needsValues } from './select.ts'
+import { boundedLimit, cut, hasFilters, isSorted, limitBeforeSort, needsValues } from './select.ts'
 import type { SqlRow, SqlType, Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import rangeSql from './statements/range.sql'
@@ -165,7 +165,7 @@ export class RangeReader {
         off(request.maxModRevision),
         off(request.minCreateRevision),
         off(request.maxCreateRevision),
-        request.limit > 0n ? request.limit + 1n : null,
+        request.limit > 0n ? boundedLimit(request) + 1n : null,
       ],
       1,
     )

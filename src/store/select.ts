@@ -30,9 +30,16 @@ export function isSorted(request: RangeRequest): boolean {
  * keys, one more than the limit; that is etcd's, however odd. Undefined: all keys are read first.
  */
 export function limitBeforeSort(request: RangeRequest): bigint | undefined {
-  return request.limit > 0n && request.sortOrder === SortOrder.NONE && !hasFilters(request)
-    ? request.limit
-    : undefined
+  if (request.limit <= 0n || request.sortOrder !== SortOrder.NONE || hasFilters(request)) return undefined
+  return boundedLimit(request)
+}
+
+/** No store has as many keys: one more than the limit is still an int64. */
+const LIMIT_MAX = 2n ** 62n
+
+/** A positive limit, as SQL can count one above it. */
+export function boundedLimit({ limit }: RangeRequest): bigint {
+  return limit > LIMIT_MAX ? LIMIT_MAX : limit
 }
 
 /** Whether the values must be read: for the answer, or to sort by them. */

@@ -21,7 +21,6 @@ import {
   outcomeError,
   putAnswer,
   stepResult,
-  storeHead,
 } from './program/results.ts'
 import { RangeReader, type RangeResult } from './range.ts'
 import { headAt, Reader } from './reader.ts'

@@ -3,7 +3,7 @@ import { EtcdError } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
 import { etcdFailure, isRetriable } from './failure.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
-import { collectSteps, outcomeError, type StepResult } from './program/results.ts'
+import { collectSteps, outcomeError, type StepResult, storeHead } from './program/results.ts'
 import { type Sql, SqlError, type SqlRow, type Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import applySql from './statements/apply.sql'
@@ -130,7 +130,7 @@ export class WriteQueue {
       return
     }
     const steps = collectSteps(rows)
-    const head = headOf(rows.at(-1))
+    const head = storeHead(rows.at(-1))
     this.#options.committed(head, (rows.at(-1)?.[3] as bigint | null) ?? null)
     for (const [i, waiting] of batch.entries()) {
       this.#answer(waiting, () => {
@@ -184,15 +184,5 @@ export class WriteQueue {
     } catch (error) {
       waiting.reject(etcdFailure(error))
     }
-  }
-}
-
-/** The store's own row, which apply() gives last. */
-function headOf(row: SqlRow | undefined): Head {
-  if (row?.[0] !== 0) throw new Error('apply() gave no row for the store')
-  return {
-    revision: row[2] as bigint,
-    compactRevision: row[5] as bigint,
-    authRevision: row[6] as bigint,
   }
 }

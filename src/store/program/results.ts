@@ -3,7 +3,7 @@ import { EtcdError } from '../../etcd/errors.ts'
 import type { ResponseOpSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { select } from '../select.ts'
 import type { SqlRow } from '../sql.ts'
-import type { KeyValue } from '../types.ts'
+import type { Head, KeyValue } from '../types.ts'
 import type { OperationPlan, TxnPlan } from './compile.ts'
 import { Outcome } from './instruction.ts'
 
@@ -48,6 +48,16 @@ export function collectSteps(rows: readonly SqlRow[]): (StepResult | undefined)[
     if (row[4] !== null) result.kvs.push(keyValueAt(row, 4))
   }
   return steps
+}
+
+/** The store's own row, step 0: where the store stands. */
+export function storeHead(row: SqlRow | undefined): Head {
+  if (row?.[0] !== 0) throw new Error('the program gave no row for the store')
+  return {
+    revision: row[2] as bigint,
+    compactRevision: row[5] as bigint,
+    authRevision: row[6] as bigint,
+  }
 }
 
 /** The error that a request's outcome means, if it is one. */
