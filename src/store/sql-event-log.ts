@@ -7,9 +7,11 @@ import eventsSql from './statements/events.sql'
 import { intervalOf, type KeyValue } from './types.ts'
 
 const PREVIOUS = {
-  // As etcd: the state at the revision before, which is gone once that was compacted.
-  join: `left join :schema.log p on p.mod_revision = l.prev_revision and p.sub = l.prev_sub
-         and l.prev_revision > 0 and l.mod_revision - 1 >= (select h.compact_revision from :schema.head h)`,
+  // As etcd: the state at the revision before, which is gone once that was compacted. A row that superseded one of its
+  // own transaction (a put, then a delete to the end of the keyspace) looks past that one.
+  join: `left join :schema.log own on l.prev_revision = l.mod_revision and own.mod_revision = l.mod_revision and own.sub = l.prev_sub
+         left join :schema.log p on p.mod_revision = coalesce(own.prev_revision, l.prev_revision) and p.sub = coalesce(own.prev_sub, l.prev_sub)
+         and l.mod_revision - 1 >= (select h.compact_revision from :schema.head h)`,
   columns: 'p.create_revision, p.mod_revision, p.version, p.lease, p.value',
 }
 const NO_PREVIOUS = {

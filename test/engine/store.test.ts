@@ -129,6 +129,27 @@ describe.each(POSTGRES_VERSIONS)('the store on PostgreSQL %i', (version) => {
     expect(one.events.map((e) => e.kv.modRevision)).toEqual([3n, 4n])
   })
 
+  test("a delete's prev_kv is the state before the transaction, not within it (invariant 7)", async () => {
+    await using store = await openStore(postgres)
+    await store.put({ key: bytes('z'), value: bytes('before') })
+    // A delete to the end of the keyspace is the only one that etcd lets follow a put of a key it covers.
+    const toTheEnd = { key: bytes('y'), rangeEnd: new Uint8Array([0]) }
+    await store.txn({
+      success: [
+        { request: { case: 'requestPut', value: { key: bytes('z'), value: bytes('within') } } },
+        { request: { case: 'requestPut', value: { key: bytes('zz'), value: bytes('within') } } },
+        { request: { case: 'requestDeleteRange', value: toTheEnd } },
+      ],
+    })
+    const { events } = await store.store.events.read({ after: 2n, prevKv: true })
+    expect(events.map((e) => [e.type, text(e.kv.key), e.prevKv && text(e.prevKv.value)])).toEqual([
+      ['PUT', 'z', 'before'],
+      ['PUT', 'zz', undefined],
+      ['DELETE', 'z', 'before'],
+      ['DELETE', 'zz', undefined],
+    ])
+  })
+
   test('a lease holds keys, ends with them, and is renewed in between (invariant 9)', async () => {
     await using store = await openStore(postgres)
     const { leases } = store.store
