@@ -26,6 +26,8 @@ export function openPostgres(config: ClientConfig): Sql {
   const pool = new Pool({ ...shared, max: POOL_CONNECTIONS_MAX })
   // An idle connection that is lost is replaced when next needed; whoever runs a statement learns from the statement.
   pool.on('error', () => {})
+  // The pool listens to idle connections only: one lost under a statement would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
 
   async function pooled(
     statement: Statement,

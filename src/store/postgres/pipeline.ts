@@ -54,18 +54,19 @@ export class Pipeline {
 
   #connected(): Promise<Client> {
     if (this.#client === undefined) {
-      const connecting = this.#connect()
+      const client = new Client(this.#config)
+      const connecting = this.#connect(client)
       this.#client = connecting
+      // A connection lost while idle is reported here only; one lost under a statement fails that statement too. A new
+      // one may be there already when an old one reports its end.
+      client.on('error', () => this.#forget(connecting))
+      client.on('end', () => this.#forget(connecting))
       connecting.catch(() => this.#forget(connecting))
     }
     return this.#client
   }
 
-  async #connect(): Promise<Client> {
-    const client = new Client(this.#config)
-    // A connection lost while idle is reported here only; one lost under a statement fails that statement too.
-    client.on('error', () => this.#forget(this.#client))
-    client.on('end', () => this.#forget(this.#client))
+  async #connect(client: Client): Promise<Client> {
     try {
       await client.connect()
     } catch (error) {
@@ -74,7 +75,7 @@ export class Pipeline {
     return client
   }
 
-  #forget(client: Promise<Client> | undefined): void {
+  #forget(client: Promise<Client>): void {
     if (this.#client === client) this.#client = undefined
   }
 }
