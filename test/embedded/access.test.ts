@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -147,6 +148,21 @@ describe('a plain user', () => {
     const message = await run({ dataDir, uid: PLAIN_UID }).refused()
     expect(message).toMatch(/can't be used: this user has no permission/)
   })
+})
+
+test('an npm that was told to run no install scripts', async () => {
+  const bare = await install(tmpdir(), 0o755)
+  try {
+    const libraries = join(bare.native, 'lib')
+    const links = readdirSync(libraries).filter((name) => lstatSync(join(libraries, name)).isSymbolicLink())
+    expect(links).not.toEqual([])
+    for (const name of links) rmSync(join(libraries, name))
+    const server = run({ installation: bare, dataDir: join(home, 'data') })
+    expect(await server.query('select 1')).toEqual([[1]])
+    await server.stop()
+  } finally {
+    bare.remove()
+  }
 })
 
 describe('root', () => {

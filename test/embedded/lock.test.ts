@@ -1,23 +1,29 @@
 /** One server a directory, whoever starts when. */
 import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { temporaryDir } from '../support/paths.ts'
 import { type Installation, install } from './installation.ts'
 import { eventually, postgresProcesses, Server } from './server.ts'
+import { makeTemplate, type Template } from './template.ts'
 
 const CROWD = 5
 
 let installation: Installation
+let template: Template
 let dataDir: string
 let servers: Server[]
 
 beforeAll(async () => {
   installation = await install(tmpdir(), 0o755)
+  template = await makeTemplate(installation)
 })
-afterAll(() => installation.remove())
+afterAll(() => {
+  template.remove()
+  installation.remove()
+})
 beforeEach(() => {
-  dataDir = temporaryDir('lock')
+  dataDir = template.copy()
   servers = []
 })
 afterEach(async () => {
@@ -70,6 +76,7 @@ test('a stopped (SIGSTOP) server still has its directory', async () => {
 })
 
 test('of several that start at once, one serves: on a new directory, and after a kill -9, three times', async () => {
+  rmSync(join(dataDir, 'postgres'), { recursive: true })
   let winner = await crowd()
   await winner.query('create table kept (n int)')
   for (let round = 0; round < 3; round++) {

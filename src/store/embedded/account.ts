@@ -5,6 +5,8 @@
  *
  * initdb, unlike PostgreSQL itself, insists on an account's name for its user id. It borrows one.
  */
+import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { EmbeddedError } from './embedded-error.ts'
@@ -18,13 +20,19 @@ export interface InitdbAccount {
   readonly prefix: readonly string[]
 }
 
-/** The highest id below `nobody` (65534). What is above may not exist in a container's user namespace. */
-const UID_MAX = 65_533
 /**
- * systemd and Debian's policy both leave 65520 to 65533 to nobody. One for each server that runs at the same time
- * keeps their databases apart; beyond that they share.
+ * Where to look for an id, best first. systemd and the tools that hand out ranges to containers all leave 65,536 to
+ * 99,999 alone: room enough that each database has, in all likelihood, an id of its own. A container often has no
+ * ids that high; of those below, systemd and Debian's policy leave the last before `nobody`.
  */
-const UIDS = 14
+const RANGES: readonly { first: number; count: number }[] = [
+  { first: 65_536, count: 34_464 },
+  { first: 65_520, count: 14 },
+  { first: 1, count: 65_519 },
+]
+
+/** How often another id is tried when a directory service has an account with the one that was drawn. */
+const ATTEMPTS_MAX = 20
 
 /**
  * The account for a database whose directory belongs to `owner` (undefined: not made yet). A directory keeps its
@@ -44,16 +52,25 @@ export function chooseAccount(directory: string, owner: { uid: number; gid: numb
 }
 
 function unusedAccount(): Account {
-  const named = new Set(accounts())
-  const running = new Set(runningUids())
-  const free = mappedIds().filter((id) => !named.has(id))
-  const uid = free.find((id) => !running.has(id)) ?? free[0]
-  if (uid === undefined)
-    throw new EmbeddedError(
-      'PostgreSQL refuses to run as root, and there is no other user id in this user namespace ' +
-        '(/proc/self/uid_map). Run edgetcd as a plain user, or give a PostgreSQL with --database-url.',
-    )
-  return { uid, gid: uid }
+  const taken = new Set([...accounts(), ...runningUids()])
+  const exists = existingIds()
+  for (const { first, count } of RANGES) {
+    const all = Array.from({ length: count }, (_, i) => first + i)
+    const free = all.filter((id) => exists(id) && !taken.has(id))
+    for (let attempt = 0; attempt < Math.min(free.length, ATTEMPTS_MAX); attempt++) {
+      const uid = free[randomInt(free.length)]
+      if (uid !== undefined && !isDirectoryServiceAccount(uid)) return { uid, gid: uid }
+    }
+  }
+  throw new EmbeddedError(
+    'PostgreSQL refuses to run as root, and there is no other user id in this user namespace ' +
+      '(/proc/self/uid_map). Run edgetcd as a plain user, or give a PostgreSQL with --database-url.',
+  )
+}
+
+/** Whether LDAP or the like has an account with this id, as far as the system can be asked. */
+function isDirectoryServiceAccount(uid: number): boolean {
+  return spawnSync('id', ['-un', String(uid)], { stdio: 'ignore' }).status === 0
 }
 
 /**
@@ -63,7 +80,8 @@ function unusedAccount(): Account {
  */
 export function initdbAccount(account: Account): InitdbAccount {
   if (account === undefined && hasName()) return { account, prefix: [] }
-  const others = accounts().filter((id) => id !== 0)
+  const exists = existingIds()
+  const others = accounts().filter((id) => id !== 0 && exists(id))
   if (account !== undefined) {
     const running = new Set(runningUids())
     const lender = others.find((id) => !running.has(id)) ?? others[0]
@@ -87,7 +105,7 @@ function hasName(): boolean {
   }
 }
 
-/** The user ids that have an account on this machine. */
+/** The user ids that have an account of this machine's own. */
 function accounts(): number[] {
   if (!existsSync('/etc/passwd')) return []
   return readFileSync('/etc/passwd', 'utf8')
@@ -107,19 +125,15 @@ function runningUids(): number[] {
     })
 }
 
-/** The highest ids up to UID_MAX that this user namespace has, for users and groups alike. */
-function mappedIds(): number[] {
+/** Whether an id, of a user and of a group, exists in this user namespace. */
+function existingIds(): (id: number) => boolean {
   const maps = ['/proc/self/uid_map', '/proc/self/gid_map'].map(readIdMap)
-  const ids: number[] = []
-  for (let id = UID_MAX; id > 0 && ids.length < UIDS; id--)
-    if (maps.every((ranges) => ranges.some(([first, count]) => id >= first && id < first + count)))
-      ids.push(id)
-  return ids
+  return (id) => maps.every((ranges) => ranges.some(([first, count]) => id >= first && id < first + count))
 }
 
 /** The ranges, as [first, count], that a line "inside outside count" each describes. */
 export function readIdMap(path: string): [number, number][] {
-  if (!existsSync(path)) return [[0, UID_MAX + 1]]
+  if (!existsSync(path)) return [[0, 2 ** 32]]
   return readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line.trim() !== '')

@@ -35,9 +35,10 @@ export async function stopLeftovers(directory: string, log: Log): Promise<void> 
     const postmaster = pids.find((pid) => pid === recordedPid(directory))
     const signal = signalFor(elapsedMs, postmaster !== undefined)
     if (signal !== sent) {
-      log('info', 'stopping the PostgreSQL that the last server left', { signal, pids })
-      for (const pid of signal === 'SIGKILL' || postmaster === undefined ? pids : [postmaster])
-        send(pid, signal)
+      const targets = signal === 'SIGKILL' || postmaster === undefined ? pids : [postmaster]
+      if (targets.length > 0) log('info', 'stopping what is left of PostgreSQL', { signal, pids: targets })
+      else log('info', 'waiting for a PostgreSQL that answers but is no process here')
+      for (const pid of targets) send(pid, signal)
       sent = signal
     }
     await sleep(POLL_MS)

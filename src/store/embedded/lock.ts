@@ -13,6 +13,7 @@
  * does no harm. No order of these steps lets two starters in.
  */
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chown, mkdtemp, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
@@ -69,6 +70,8 @@ export function probeSocket(path: string): Promise<'alive' | 'stale' | 'gone'> {
       else if (code === 'ENOENT') resolve('gone')
       // The queue of those who wait to be accepted is full: the holder is stopped or very busy, but lives.
       else if (code === 'EAGAIN') resolve('alive')
+      // It ended while we asked: ask again.
+      else if (code === 'ECONNRESET') resolve(probeSocket(path))
       else reject(error)
     })
   })
@@ -102,20 +105,23 @@ class Candidate {
 async function makeCandidate(directory: string): Promise<Candidate | undefined> {
   const path = await mkdtemp(join(directory, LOCK_CANDIDATE_PREFIX))
   let short: ShortPath | undefined
+  let server: Server | undefined
   try {
     short = shortPath(path)
     const name = `${process.pid}-${randomBytes(4).toString('hex')}`
-    const server = await listen(join(short.path, name))
+    server = await listen(join(short.path, name))
     // What root makes in a user's directory must not keep that user out later.
-    if (process.geteuid?.() === 0) {
-      const { uid, gid } = await stat(directory)
-      for (const made of [join(path, name), path]) await chown(made, uid, gid)
-    }
+    const { uid } = await stat(directory)
+    if (uid !== 0 && process.geteuid?.() === 0)
+      for (const made of [join(path, name), path]) await chown(made, uid, -1)
     return new Candidate(path, name, server, short)
   } catch (error) {
+    server?.close()
     short?.release()
+    // By the directory, not by the error: libuv reports a missing one as EACCES.
+    const gone = !existsSync(path)
     await rm(path, { recursive: true, force: true })
-    if (errorCode(error) === 'ENOENT') return undefined
+    if (gone) return undefined
     if (errorCode(error) === undefined || isPlainFailure(error)) throw error
     throw new EmbeddedError(
       `${directory} can't hold a Unix socket (${errorCode(error)}), which edgetcd and its PostgreSQL need: ` +

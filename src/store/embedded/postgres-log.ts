@@ -9,33 +9,36 @@ const TAIL_LINES = 8
 export interface PostgresLog {
   /** The last lines that were no mere notices, for an error's text. */
   tail(): string
+  /** Resolves at the first line from now on that has these words in it. */
+  says(words: string): Promise<void>
   /** Resolves when every process that could write has ended. */
   readonly finished: Promise<void>
 }
 
 /**
- * Forwards the lines of `stream` to `log`, and each to `onLine` too. FATAL and PANIC are our errors, WARNING and
+ * Forwards the lines of `stream` to `log`. FATAL and PANIC are our errors, WARNING and
  * ERROR (whoever sent the statement has been told) our warnings; the rest is for debugging. While `quiet()` holds,
  * all is: the complaints of a database that is being stopped.
  */
-export function forwardLog(
-  stream: Readable,
-  log: Log,
-  options: { onLine?: (line: string) => void; quiet?: () => boolean } = {},
-): PostgresLog {
+export function forwardLog(stream: Readable, log: Log, quiet: () => boolean = () => false): PostgresLog {
   const kept: string[] = []
   const lines = createInterface({ input: stream })
   let level: LogLevel = 'debug'
   lines.on('line', (line) => {
     level = levelOf(line) ?? level
     if (line.trim() === '') return
-    log(options.quiet?.() ? 'debug' : level, `postgres: ${line.trim()}`)
+    log(quiet() ? 'debug' : level, `postgres: ${line.trim()}`)
     kept.push(line.trim())
     if (kept.length > TAIL_LINES) kept.shift()
-    options.onLine?.(line)
   })
   return {
     tail: () => kept.join(' / '),
+    says: (words) =>
+      new Promise((resolve) => {
+        lines.on('line', (line) => {
+          if (line.includes(words)) resolve()
+        })
+      }),
     finished: new Promise((resolve) => lines.once('close', resolve)),
   }
 }

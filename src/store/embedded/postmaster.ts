@@ -61,30 +61,13 @@ interface Attempt {
 }
 
 function launch(directory: string, binaries: Binaries, account: Account, log: Log): Attempt {
-  const oldPid = recordedPid(directory)
-  const child = supervise(
-    [binaries.postgres, '-D', workingDirectoryArgument(directory), ...settingArguments(FIXED_SETTINGS)],
-    {
-      cwd: directory,
-      account,
-      // The id in a stale postmaster.pid may since belong to any process of the account, or to a zombie that nobody
-      // collects, and PostgreSQL would take it for a postmaster. It disregards the id that this variable names
-      // (meant for pg_ctl), and keeps its other check, for children that still use the shared memory.
-      ...(oldPid === undefined ? {} : { environment: { PG_GRANDPARENT_PID: String(oldPid) } }),
-    },
-  )
-  let stopping = false
-  let ready: () => void = () => {}
-  const accepts = new Promise<undefined>((resolve) => {
-    ready = () => resolve(undefined)
-  })
-  const messages = forwardLog(child.stderr, log, {
-    onLine: (line) => {
-      if (line.includes('database system is ready to accept connections')) ready()
-    },
-    quiet: () => stopping,
-  })
+  const words = ['-D', workingDirectoryArgument(directory), ...settingArguments(FIXED_SETTINGS)]
+  const environment = disregarding(recordedPid(directory))
+  const child = supervise([binaries.postgres, ...words], { cwd: directory, account, environment })
   child.stdout.resume()
+  let stopping = false
+  const messages = forwardLog(child.stderr, log, () => stopping)
+  const accepts = messages.says('database system is ready to accept connections').then(() => undefined)
   const ended = child.ended.then(async (ending) => {
     await Promise.race([messages.finished, sleep(LAST_WORDS_MS)])
     return describe(ending, messages.tail())
@@ -99,6 +82,15 @@ function launch(directory: string, binaries: Binaries, account: Account, log: Lo
     child.stop()
   }
   return { started, ended, stop }
+}
+
+/**
+ * The id in a stale postmaster.pid may since belong to any process of the account, or to a zombie that nobody
+ * collects, and PostgreSQL would take it for a postmaster. It disregards the id that this variable names (meant for
+ * pg_ctl), and keeps its other check, for children that still use the shared memory.
+ */
+function disregarding(pid: number | undefined): Record<string, string> {
+  return pid === undefined ? {} : { PG_GRANDPARENT_PID: String(pid) }
 }
 
 function describe(ending: Ending, lastWords: string): string {

@@ -18,14 +18,15 @@ export interface ShortPath {
 }
 
 /**
- * A name of `directory` (an absolute path) that is short enough to bind or connect a Unix socket in it: the path
- * itself where it fits, on Linux else the directory's open descriptor under /proc, which leaves nothing behind and
- * which no other process can see or replace; elsewhere a symbolic link in a private temporary directory.
+ * A name of `directory` (an absolute path) that is short enough to bind or connect a Unix socket in it. On Linux it
+ * is the directory's open descriptor under /proc: it leaves nothing behind, no other process can see it, and it
+ * stays this very directory if somebody moves another one into its place. Elsewhere it is the path itself where
+ * that fits, else a symbolic link in a private temporary directory.
  */
 export function shortPath(directory: string): ShortPath {
+  if (existsSync('/proc/self/fd')) return byDescriptor(directory)
   const fits = Buffer.byteLength(directory) + SOCKET_NAME_MAX_BYTES <= SOCKET_PATH_MAX_BYTES
-  if (fits) return { path: directory, release: () => {} }
-  return existsSync('/proc/self/fd') ? byDescriptor(directory) : bySymbolicLink(directory, tmpdir())
+  return fits ? { path: directory, release: () => {} } : bySymbolicLink(directory, tmpdir())
 }
 
 function byDescriptor(directory: string): ShortPath {

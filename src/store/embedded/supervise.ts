@@ -6,19 +6,24 @@
  * read ends, and the shell stops PostgreSQL and goes.
  */
 import { spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import type { Account } from './account.ts'
 import { EmbeddedError } from './embedded-error.ts'
 
 /**
  * SIGINT is PostgreSQL's fast shutdown. SIGTERM goes before it for the moments before PostgreSQL listens to
- * signals: a shell's background command is born deaf to SIGINT, not to SIGTERM.
+ * signals: a shell's background command is born deaf to SIGINT, not to SIGTERM. A live server watches the shutdown
+ * that it has asked for itself; after a dead one SIGQUIT, the immediate shutdown, ends one that takes long.
  */
 const SCRIPT = `
 "$@" 3<&- </dev/null &
 child=$!
 exec >/dev/null 2>&1
-( read -r line <&3; kill -TERM $child; kill -INT $child ) &
+( read -r asked <&3
+  kill -TERM $child
+  kill -INT $child
+  [ -n "$asked" ] || { cd / && sleep 5 && kill -QUIT $child; }
+) &
 watch=$!
 exec 3<&-
 wait $child
@@ -61,8 +66,9 @@ export function supervise(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  // Nothing is ever written: it says by being open that the server lives.
+  // It says by being open that the server lives.
   const life = child.stdio[3]
+  // The shell may have gone before it was told to.
   life?.on('error', () => {})
   const ended = new Promise<Ending>((resolve) => {
     child.once('error', (error) => resolve({ error, abandoned: false }))
@@ -73,7 +79,10 @@ export function supervise(
   const { stdout, stderr } = child
   if (stdout === null || stderr === null)
     throw new EmbeddedError('This process may not open more files (ulimit -n).')
-  return { stdout, stderr, stop: () => life?.destroy(), ended }
+  const stop = () => {
+    if (life instanceof Writable) life.end('stop\n')
+  }
+  return { stdout, stderr, stop, ended }
 }
 
 /**
