@@ -11,7 +11,7 @@ export const LIMITS = {
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
   /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
-  bodyBytesMax: 16 * 1024 * 1024,
+  bodyBytesMax: 8 * 1024 * 1024,
   /** etcd: the shortest lease, one and a half election timeouts rounded up, in seconds. */
   leaseTtlMin: 2n,
   /** etcd `maxLeaseTTL`, in seconds. */

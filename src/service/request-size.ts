@@ -1,17 +1,13 @@
-import { type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError } from '../etcd/errors.ts'
+import { proposalSize } from '../etcd/proposal-size.ts'
+
+/** What a request takes beside its keys and values: its other fields and its envelope, at most. */
+const OVERHEAD_BYTES_MAX = 128
 
 /**
- * What etcd wraps a request in before it measures it: a header with a random 64-bit id (tag, length, tag and ten bytes at
- * most) and the tag and length of the request itself.
- */
-const ENVELOPE_BYTES = 17
-/** What a request's other fields take beside its keys and values, at most. */
-const FIELDS_BYTES_MAX = 64
-
-/**
- * Holds a request that goes through consensus to etcd's --max-request-bytes, measured as etcd does: the protobuf with
- * its envelope. `payloadBytes` (the keys and values) spares small requests the measuring. Gives the size in bytes.
+ * Holds a request that would go through consensus to etcd's --max-request-bytes, measured as etcd does. `payloadBytes`
+ * (its keys and values), where they are known, spare small requests the measuring. Gives the size in bytes, roughly.
  * @throws EtcdError RequestTooLarge
  */
 export function checkRequestSize<T extends DescMessage>(
@@ -20,9 +16,8 @@ export function checkRequestSize<T extends DescMessage>(
   payloadBytes: number | undefined,
   bytesMax: number,
 ): number {
-  if (payloadBytes !== undefined && payloadBytes + FIELDS_BYTES_MAX + ENVELOPE_BYTES < bytesMax)
-    return payloadBytes
-  const bytes = toBinary(schema, request).length + ENVELOPE_BYTES
+  if (payloadBytes !== undefined && payloadBytes + OVERHEAD_BYTES_MAX < bytesMax) return payloadBytes
+  const bytes = proposalSize(schema, request)
   if (bytes > bytesMax) throw EtcdError.of('RequestTooLarge')
   return bytes
 }
