@@ -8,6 +8,12 @@ export const LIMITS = {
   txnOpsMax: 128,
   /** The longest key that can be put: what an entry of PostgreSQL's indexes holds with the columns beside it. */
   keyBytesMax: 2_560,
+  /** The longest name of a user or role, for the same reason. */
+  authNameBytesMax: 2_560,
+  /** bcrypt's limit, which is etcd's. */
+  passwordBytesMax: 72,
+  /** PBKDF2 rounds of a password's hash: the most that Workers do. */
+  passwordIterations: 100_000,
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
   /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
@@ -35,6 +41,8 @@ export const LIMITS = {
   watchHistoryReadsMax: 8,
   /** etcd: an answer above this size is split when the watch asked for fragments. */
   watchFragmentBytes: 1_572_864 + 512 * 1024,
+  /** etcd's tick for watches that start in the past. */
+  watchCatchUpTickMs: 100,
   /** etcd's progress interval. */
   watchProgressIntervalMs: 600_000,
   /** Long poll: `Prefer: wait=N`, in seconds. */

@@ -190,7 +190,18 @@ export class WatchStream implements WatchOwner, Waiting {
     this.created(watch, page.head.revision)
     const { compactRevision } = page.head
     if (startRevision < compactRevision) this.cancelCompacted(watch, compactRevision)
+    else if (prevKv && page.events.length > 0) void this.catchUpOnTick(watch)
     else this.take(watch, page)
+  }
+
+  /**
+   * etcd serves the past on a tick, and looks for the state before a change only then: a compaction that follows the
+   * create at once has hidden it by that time. Without prev_kv there is no such difference, and no reason to wait.
+   */
+  private async catchUpOnTick(watch: Watch): Promise<void> {
+    watch.position = watch.startRevision - 1n
+    await this.context.environment.clock.sleep(LIMITS.watchCatchUpTickMs, this.closing.signal)
+    if (this.byId.get(watch.id) === watch && !this.closing.signal.aborted) this.catchUp.add(watch)
   }
 
   /** Puts out the events of a page that was read for this watch alone, and sends it where it goes on. */
