@@ -1,6 +1,6 @@
--- The store: the present (kv), everything that ever happened since the last compaction (log), the leases, and one
--- row that says where the store stands (head). `:schema` is replaced by the quoted schema name when migrating, so
--- that many stores can share a database and nothing depends on search_path.
+-- The store: the present (kv), everything that ever happened since the last compaction (log), the leases, the users
+-- and roles, and one row that says where the store stands (head). `:schema` is replaced by the quoted schema name when
+-- migrating, so that many stores can share a database and nothing depends on search_path.
 --
 -- A key's life through these tables (k put at 2, put at 3, deleted at 4, put again at 5, compacted at 4):
 --
@@ -20,7 +20,7 @@ create table :schema.head (
   id               int primary key check (id = 1),
   revision         bigint not null,            -- of the newest change; etcd begins at 1
   compact_revision bigint not null,            -- reads below it are refused; -1: never compacted, as in etcd
-  auth_revision    bigint not null,
+  auth_revision    bigint not null,            -- of the newest change of users and roles; begins at 1
   incarnation      text   not null             -- the run of the database that leases were last checked in (incarnation.sql)
 ) with (fillfactor = 10);
 
@@ -98,6 +98,30 @@ create table :schema.sweep (
 create table :schema.revision_note (
   noted_at timestamptz primary key,
   revision bigint not null
+);
+
+-- Who may sign in and what for. Names are any UTF-8, the zero character too, which text can't hold: so they are bytea,
+-- and sort by their bytes as etcd's do. Every change adds 1 to head.auth_revision, under write_lock.
+create table :schema.auth_user (
+  name                bytea   primary key,
+  no_password         boolean not null,        -- never signs in by password, whatever it is changed to
+  roles               bytea[] not null,        -- sorted; `root` may be granted before that role exists
+  password_scheme     text,                    -- how password_hash was made (src/store/auth/password.ts); null: none
+  password_hash       bytea,
+  password_salt       bytea,
+  password_iterations int
+);
+
+create table :schema.auth_role (name bytea primary key);
+
+-- granted_at is the auth revision of the grant that added it: etcd keeps several permissions of one key in that order.
+create table :schema.auth_permission (
+  role       bytea  not null references :schema.auth_role on delete cascade,
+  granted_at bigint not null,
+  type       int    not null,                  -- authpb.Permission.Type; any number that a client sent
+  key        bytea  not null,
+  range_end  bytea  not null,                  -- as in etcd: empty is the one key, a zero byte is to the end
+  primary key (role, granted_at)
 );
 
 insert into :schema.head values (1, 1, -1, 1, '');

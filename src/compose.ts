@@ -3,6 +3,7 @@ import type { Environment } from './environment.ts'
 import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { createAuth } from './service/auth/index.ts'
 import { createKv } from './service/kv/index.ts'
 import { createLease } from './service/lease/index.ts'
 import { createMaintenance } from './service/maintenance/index.ts'
@@ -66,7 +67,7 @@ export function compose(options: ComposeOptions): Application {
     watch: { watch: watches.watch },
     cluster: {},
     maintenance: createMaintenance(store),
-    auth: {},
+    auth: createAuth({ store, environment, requestBytesMax: config.maxRequestBytes }),
     lock: {},
     election: {},
     longPoll: watches.longPoll,

@@ -1,5 +1,8 @@
 import store from '../../migrations/0001_store.sql'
 import apply from '../../migrations/functions/apply.sql'
+import authChange from '../../migrations/functions/auth_change.sql'
+import authRole from '../../migrations/functions/auth_role.sql'
+import authUser from '../../migrations/functions/auth_user.sql'
 import compareHolds from '../../migrations/functions/compare_holds.sql'
 import deleteLeaseKeys from '../../migrations/functions/delete_lease_keys.sql'
 import deleteRange from '../../migrations/functions/delete_range.sql'
@@ -19,6 +22,9 @@ export const MIGRATIONS: readonly { readonly name: string; readonly sql: string 
 /** The engine's functions. They are replaced as a set, so their order here is only for reading. */
 export const FUNCTIONS: readonly string[] = [
   apply,
+  authChange,
+  authRole,
+  authUser,
   compareHolds,
   deleteRange,
   deleteLeaseKeys,

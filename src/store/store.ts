@@ -6,6 +6,8 @@ import type {
   RangeRequest,
   TxnRequest,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { Roles } from './auth/roles.ts'
+import { Users } from './auth/users.ts'
 import { Compaction } from './compaction.ts'
 import { etcdFailure } from './failure.ts'
 import { HistoryHash } from './history-hash.ts'
@@ -71,6 +73,8 @@ export class Store {
   readonly leases: Leases
   readonly compaction: Compaction
   readonly history: HistoryHash
+  readonly users: Users
+  readonly roles: Roles
 
   readonly #sql: Sql
   readonly #reader: Reader
@@ -103,6 +107,8 @@ export class Store {
     this.leases = new Leases(this.#reader, statement, { expireLeases, leaseDue })
     this.compaction = new Compaction(sql, statement)
     this.history = new HistoryHash(this.#reader, statement, () => this.head())
+    this.users = new Users(sql, this.#reader, statement)
+    this.roles = new Roles(sql, this.#reader, statement)
     this.#writes = new WriteQueue({
       sql,
       statement,

@@ -1,0 +1,2 @@
+-- Adds user $1: no password ever, scheme, hash, salt, iterations; see migrations/functions/auth_user.sql.
+select failure, revision from :schema.auth_user_add($1, $2, $3, $4, $5, $6)
