@@ -41,6 +41,7 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
         const { compactedTo, batches } = await runTrigger(
           store,
           config.retention,
+          environment,
           new AbortController().signal,
         )
         const revision = compactedTo === undefined ? null : String(compactedTo)

@@ -4,6 +4,7 @@ import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { createAuth } from './service/auth/index.ts'
+import { Sweeper } from './service/compactor/sweeper.ts'
 import { createKv } from './service/kv/index.ts'
 import { createLease } from './service/lease/index.ts'
 import { createMaintenance } from './service/maintenance/index.ts'
@@ -56,10 +57,11 @@ export function compose(options: ComposeOptions): Application {
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })
   if (resident) countWatches(instruments.metrics, watches.metrics)
+  const sweeper = resident ? new Sweeper(store, environment) : undefined
   const services = {
     kv: createKv({
       store,
-      environment,
+      sweepSoon: () => sweeper?.soon(),
       txnOpsMax: config.maxTxnOps,
       requestBytesMax: config.maxRequestBytes,
     }),
@@ -82,6 +84,7 @@ export function compose(options: ComposeOptions): Application {
     endWatches: watches.close,
     async close() {
       watches.close()
+      sweeper?.close()
       await store.close()
     },
   }

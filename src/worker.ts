@@ -46,8 +46,9 @@ export default {
   /** The trigger of wrangler.toml: ends leases that are due, compacts as configured, frees space. */
   async scheduled(_event: unknown, bindings: Bindings, _execution: Execution): Promise<void> {
     const { application, config } = open(bindings)
+    const { store, context } = application
     try {
-      await runTrigger(application.store, config.retention, new AbortController().signal)
+      await runTrigger(store, config.retention, context.environment, new AbortController().signal)
     } finally {
       await application.close()
     }

@@ -48,6 +48,8 @@ export const LIMITS = {
   /** Long poll: `Prefer: wait=N`, in seconds. */
   waitDefaultSeconds: 30,
   waitMaxSeconds: 55,
+  /** How long after a compaction its space is freed, for the sake of watches that are a little behind. */
+  sweepDelayMs: 5_000,
   /** Log rows that one compaction batch looks at. */
   compactionRowsPerBatch: 1000,
 } as const

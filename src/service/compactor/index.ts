@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import { CompactionRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { LIMITS } from '../../etcd/limits.ts'
 import type { Store } from '../../store/store.ts'
 
 /** etcd's two retention modes: everything younger than a period is kept, or the newest so many revisions. */
@@ -23,12 +24,14 @@ export interface TriggerResult {
 
 /**
  * One run of the scheduled trigger (invariants 8 and 9): ends the leases that are due, notes the current revision, moves
- * the compact revision as the retention says, and removes what became unreachable. Runs may overlap or be cut off.
+ * the compact revision as the retention says, and a moment later removes what became unreachable: a watch that is a
+ * little behind still finds it. Runs may overlap or be cut off.
  * @throws EtcdError that the database is away; the next run goes on from there
  */
 export async function runTrigger(
   store: Store,
   retention: Retention | undefined,
+  { clock }: Environment,
   signal: AbortSignal,
 ): Promise<TriggerResult> {
   // Reading the head ends what is due.
@@ -38,6 +41,7 @@ export async function runTrigger(
     goal !== undefined && goal > head.compactRevision && goal > 0n
       ? await compactTo(store, goal, signal)
       : undefined
+  if (compactedTo !== undefined) await clock.sleep(LIMITS.sweepDelayMs, signal)
   return { compactedTo, batches: await store.compaction.sweep(signal) }
 }
 
@@ -73,12 +77,13 @@ export function intervalMsOf(retention: Retention): number {
 export async function runCompactor(
   store: Store,
   retention: Retention,
-  { clock, log }: Environment,
+  environment: Environment,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock, log } = environment
   while (!signal.aborted) {
     try {
-      const { compactedTo } = await runTrigger(store, retention, signal)
+      const { compactedTo } = await runTrigger(store, retention, environment, signal)
       if (compactedTo !== undefined) log('info', 'compacted', { revision: String(compactedTo) })
     } catch (error) {
       log('error', 'a compaction run failed', {

@@ -1,4 +1,3 @@
-import type { Environment } from '../../environment.ts'
 import {
   DeleteRangeRequestSchema,
   type KV,
@@ -15,7 +14,8 @@ import { checkKeyLength, checkTxnKeyLengths } from './key-length.ts'
 
 export interface KvOptions {
   readonly store: Store
-  readonly environment: Environment
+  /** Has the space of a compaction freed later, where the process lives long enough; else the trigger does it. */
+  sweepSoon(): void
   /** etcd's --max-txn-ops and --max-request-bytes. */
   readonly txnOpsMax: number
   readonly requestBytesMax: number
@@ -24,21 +24,10 @@ export interface KvOptions {
 /** The KV service: shape checks in etcd's order, then one call of the store. */
 export function createKv({
   store,
-  environment,
+  sweepSoon,
   txnOpsMax,
   requestBytesMax,
 }: KvOptions): Implementation<typeof KV> {
-  /** Frees the space of what was compacted, off the request path. */
-  async function sweepLater(): Promise<void> {
-    try {
-      await store.compaction.sweep()
-    } catch (error) {
-      environment.log('warn', 'compaction will go on with the next trigger', {
-        error: error instanceof Error ? error.message : String(error),
-      })
-    }
-  }
-
   return {
     async range(request) {
       checkRange(request)
@@ -86,7 +75,7 @@ export function createKv({
       const header = headerOf(await store.identity())
       const revision = await store.compact(request, signal)
       if (request.physical) await store.compaction.sweep()
-      else void sweepLater()
+      else sweepSoon()
       return { header: header(revision) }
     },
   }

@@ -1,0 +1,45 @@
+import type { Environment } from '../../environment.ts'
+import { LIMITS } from '../../etcd/limits.ts'
+import type { Store } from '../../store/store.ts'
+
+/**
+ * Frees the space of what was compacted, off the request path. It waits a moment first: a watch that is a little behind
+ * the head still finds the revisions that a compaction has just overtaken.
+ */
+export class Sweeper {
+  readonly #store: Store
+  readonly #environment: Environment
+  readonly #closing = new AbortController()
+  #waiting = false
+
+  constructor(store: Store, environment: Environment) {
+    this.#store = store
+    this.#environment = environment
+  }
+
+  /** Sweeps after the moment; calls until then share it. */
+  soon(): void {
+    if (this.#waiting) return
+    this.#waiting = true
+    void this.#run()
+  }
+
+  /** Begins no further batch. */
+  close(): void {
+    this.#closing.abort()
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#environment
+    await clock.sleep(LIMITS.sweepDelayMs, this.#closing.signal)
+    this.#waiting = false
+    if (this.#closing.signal.aborted) return
+    try {
+      await this.#store.compaction.sweep(this.#closing.signal)
+    } catch (error) {
+      log('warn', 'freeing the space of a compaction goes on with the next one', {
+        error: error instanceof Error ? error.message : String(error),
+      })
+    }
+  }
+}
