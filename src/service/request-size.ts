@@ -2,12 +2,12 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError } from '../etcd/errors.ts'
 import { proposalSize } from '../etcd/proposal-size.ts'
 
-/** What a small request's other fields and its envelope take beside its keys and values, at most. */
-const OVERHEAD_BYTES_MAX = 96
+/** What a request takes beside its keys and values: its other fields and its envelope, at most. */
+const OVERHEAD_BYTES_MAX = 128
 
 /**
- * Holds a request that goes through consensus to etcd's --max-request-bytes, measured as etcd does: the protobuf with
- * its envelope. `payloadBytes` (the keys and values) spares small requests the measuring. Gives the size in bytes.
+ * Holds a request that would go through consensus to etcd's --max-request-bytes, measured as etcd does. `payloadBytes`
+ * (its keys and values), where they are known, spare small requests the measuring. Gives the size in bytes, roughly.
  * @throws EtcdError RequestTooLarge
  */
 export function checkRequestSize<T extends DescMessage>(
