@@ -62,6 +62,22 @@ const ONE_STATEMENT: readonly (readonly [name: string, path: string, body: JsonO
   ['leases', '/v3/lease/leases', {}],
   ['lease revoke', '/v3/lease/revoke', { ID: LEASE }],
   ['compaction', '/v3/kv/compaction', { revision: '4' }],
+  ['auth status', '/v3/auth/status', {}],
+  ['auth disable', '/v3/auth/disable', {}],
+  ['user add', '/v3/auth/user/add', { name: 'u', password: 'pw' }],
+  ['user add of one that exists', '/v3/auth/user/add', { name: 'u', password: 'pw' }],
+  ['user change password', '/v3/auth/user/changepw', { name: 'u', password: 'other' }],
+  ['role add', '/v3/auth/role/add', { name: 'r' }],
+  ['role grant permission', '/v3/auth/role/grant', { name: 'r', perm: { key: KEY } }],
+  ['role get', '/v3/auth/role/get', { role: 'r' }],
+  ['role list', '/v3/auth/role/list', {}],
+  ['user grant role', '/v3/auth/user/grant', { user: 'u', role: 'r' }],
+  ['user get', '/v3/auth/user/get', { name: 'u' }],
+  ['user list', '/v3/auth/user/list', {}],
+  ['user revoke role', '/v3/auth/user/revoke', { name: 'u', role: 'r' }],
+  ['role revoke permission', '/v3/auth/role/revoke', { role: 'r', key: KEY }],
+  ['role delete', '/v3/auth/role/delete', { role: 'r' }],
+  ['user delete', '/v3/auth/user/delete', { name: 'u' }],
 ]
 
 /** What is refused before the store is asked: bad input never touches it. */
@@ -70,6 +86,9 @@ const NO_STATEMENT: readonly (readonly [name: string, path: string, body: JsonOb
   ['range with a bad sort order', '/v3/kv/range', { key: KEY, sort_order: 9 }],
   ['txn that writes a key twice', '/v3/kv/txn', { success: [{ request_put: put }, { request_put: put }] }],
   ['lease grant for too long', '/v3/lease/grant', { TTL: '9000000001' }],
+  ['user add without a name', '/v3/auth/user/add', { password: 'pw' }],
+  ['role grant of an empty permission', '/v3/auth/role/grant', { name: 'r', perm: {} }],
+  ['authenticate', '/v3/auth/authenticate', { name: 'u', password: 'pw' }],
   ['a wrong type', '/v3/kv/put', { key: 1 }],
 ]
 
