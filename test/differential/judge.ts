@@ -1,0 +1,42 @@
+import { expect } from 'vitest'
+import { type GatewayServer, startEtcd } from '../support/etcd.ts'
+import type { Pair } from './history.ts'
+import { type Outcome, shrink } from './run.ts'
+
+/** An etcd and what `startCandidate` starts, both on an empty store. */
+export async function freshPair(
+  etcdPath: string,
+  startCandidate: () => Promise<GatewayServer>,
+): Promise<Pair & AsyncDisposable> {
+  const [reference, candidate] = await Promise.all([startEtcd(etcdPath), startCandidate()])
+  return {
+    reference,
+    candidate,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([reference[Symbol.asyncDispose](), candidate[Symbol.asyncDispose]()])
+    },
+  }
+}
+
+function report({ operations, difference }: Outcome, failedSeed: number): string {
+  return [
+    `EDGETCD_SEED=${failedSeed} differs in ${difference?.what}`,
+    `etcd:    ${JSON.stringify(difference?.reference)}`,
+    `edgetcd: ${JSON.stringify(difference?.candidate)}`,
+    `after these ${operations.length} operations:`,
+    ...operations.map((operation) => JSON.stringify(operation)),
+  ].join('\n')
+}
+
+/** Fails with the fewest operations found that make the two differ, when `run` finds a difference. */
+export async function expectNoDifference(
+  fresh: () => Promise<Pair & AsyncDisposable>,
+  seed: number,
+  run: (pair: Pair) => Promise<Outcome>,
+): Promise<void> {
+  await using pair = await fresh()
+  const outcome = await run(pair)
+  if (!outcome.difference) return
+  const smallest = await shrink(fresh, outcome, seed, 60_000)
+  expect.fail(report(smallest, seed))
+}
