@@ -24,7 +24,7 @@ export function readIncoming(incoming: IncomingMessage): Promise<Uint8Array> {
     incoming.on('error', (cause) => reject(EtcdError.of('Canceled', cause)))
     incoming.on('close', () => {
       clearTimeout(timeout)
-      reject(EtcdError.of('Canceled'))
+      if (!incoming.complete) reject(EtcdError.of('Canceled'))
     })
   })
 }
@@ -84,8 +84,14 @@ export async function sendAnswer(
   const lines = [...COMMON_HEADER_LINES]
   for (const name in headers) lines.push(name, headers[name] ?? '')
   settleConnection(incoming, outgoing, last)
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    lines.push('Content-Length', String(Buffer.byteLength(body)))
+  if (typeof body === 'string') {
+    const bytes = Buffer.byteLength(body)
+    lines.push('Content-Length', String(bytes))
+    outgoing.writeHead(status, lines)
+    // Nearly every answer is ASCII, which Latin-1 writes without looking at each character.
+    outgoing.end(body, bytes === body.length ? 'latin1' : 'utf8')
+  } else if (body instanceof Uint8Array) {
+    lines.push('Content-Length', String(body.byteLength))
     outgoing.writeHead(status, lines)
     outgoing.end(body)
   } else {

@@ -22,7 +22,10 @@ export function openPostgres(config: ClientConfig): Sql {
     application_name: 'edgetcd',
     ...config,
   }
-  const pipeline = new Pipeline({ ...shared, query_timeout: LIMITS.requestTimeoutMs }, true)
+  const pipeline = new Pipeline(
+    { ...shared, query_timeout: LIMITS.requestTimeoutMs },
+    { prepare: true, gather: true },
+  )
   const pool = new Pool({ ...shared, max: POOL_CONNECTIONS_MAX })
   // An idle connection that is lost is replaced when next needed; whoever runs a statement learns from the statement.
   pool.on('error', () => {})

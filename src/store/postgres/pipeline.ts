@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { Client, type ClientConfig } from 'pg'
 import { SqlError, type SqlParameter, type SqlRow, type Statement } from '../sql.ts'
 import { TYPES } from './decode.ts'
@@ -27,11 +28,17 @@ export function queryConfig(statement: Statement, parameters: readonly SqlParame
 export class Pipeline {
   readonly #config: ClientConfig
   readonly #prepare: boolean
+  readonly #gather: (() => void) | undefined
   #client: Promise<Client> | undefined
 
-  /** @param prepare whether statements are prepared once for the connection: worth it where it lives long. */
-  constructor(config: ClientConfig, prepare: boolean) {
-    this.#config = { ...config, pipeline: true }
+  /**
+   * `prepare`: whether statements are prepared once for the connection, worth it where it lives long. `gather`: whether the
+   * statements of one turn of the event loop leave in one write, worth it where many requests share the connection.
+   */
+  constructor(config: ClientConfig, { prepare, gather }: { prepare: boolean; gather: boolean }) {
+    const gathering = gather ? gatherWrites() : undefined
+    this.#config = { ...config, pipeline: true, ...(gathering && { stream: gathering.stream }) }
+    this.#gather = gathering?.gather
     this.#prepare = prepare
   }
 
@@ -39,6 +46,7 @@ export class Pipeline {
   async query(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]> {
     const client = await this.#connected()
     try {
+      this.#gather?.()
       const result = await client.query<SqlRow[]>(queryConfig(statement, parameters, this.#prepare))
       return result.rows as unknown as SqlRow[]
     } catch (error) {
@@ -77,6 +85,28 @@ export class Pipeline {
 
   #forget(client: Promise<Client>): void {
     if (this.#client === client) this.#client = undefined
+  }
+}
+
+/** A socket for `pg` whose writes of one turn of the event loop go out together: a system call is dearer than a query. */
+function gatherWrites() {
+  let socket: Socket | undefined
+  let gathering = false
+  return {
+    stream: () => {
+      socket = new Socket()
+      return socket
+    },
+    gather: () => {
+      if (gathering) return
+      gathering = true
+      const corked = socket
+      corked?.cork()
+      setImmediate(() => {
+        gathering = false
+        corked?.uncork()
+      })
+    },
   }
 }
 

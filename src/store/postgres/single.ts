@@ -8,7 +8,10 @@ import { Pipeline, twice } from './pipeline.ts'
  * first statement is sent, and the request closes it. Statements are not prepared, the connection is too short-lived.
  */
 export function openSingleConnection(config: ClientConfig): Sql {
-  const pipeline = new Pipeline({ ...config, query_timeout: LIMITS.requestTimeoutMs }, false)
+  const pipeline = new Pipeline(
+    { ...config, query_timeout: LIMITS.requestTimeoutMs },
+    { prepare: false, gather: false },
+  )
   return {
     read: (statement, parameters) => twice(() => pipeline.query(statement, parameters)),
     long: (statement, parameters) => twice(() => pipeline.query(statement, parameters)),
