@@ -12,13 +12,16 @@ language plpgsql volatile as $$
 declare
   moment   timestamptz := clock_timestamp();
   run      text := :schema.incarnation();
+  known    text := (select h.incarnation from :schema.head h);
   due      bigint;
 begin
-  update :schema.head h set incarnation = run where h.incarnation <> run;
-  if found then
-    -- The database was away: nobody could renew. Every lease starts its TTL anew, as on a new etcd leader.
-    update :schema.lease l set expires_at = greatest(l.expires_at, moment + l.ttl * interval '1 second');
-    return revision;
+  if known <> run then
+    update :schema.head h set incarnation = run;
+    if known <> '' then  -- '': the store is new, and no lease of it ever fell due
+      -- The database was away: nobody could renew. Every lease starts its TTL anew, as on a new etcd leader.
+      update :schema.lease l set expires_at = greatest(l.expires_at, moment + l.ttl * interval '1 second');
+      return revision;
+    end if;
   end if;
   for due in
     select l.id from :schema.lease l where l.expires_at <= moment order by l.id limit lease_limit for update
