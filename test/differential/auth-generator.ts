@@ -7,8 +7,8 @@ const NAMES = ['root', 'a', 'ab', 'A', '\u0000', '\u0000a', '\ufeffbom', '\u00fc
 /** bcrypt ends at 72 bytes. */
 const PASSWORDS = ['', 'pw', 'p\u0000w', '\u00fc'.repeat(36), `${'\u00fc'.repeat(36)}x`]
 const HASHES = ['', 'aGk=', 'a\nGk\r=', 'aGk', 'aG k=', '-_-_', '!']
-const KEYS = ['a', 'a\0', 'b', 'c', '\0', ''].map(b64)
-const ENDS = ['', '\0', 'a', 'b', 'c', 'd', '\0\0'].map(b64)
+const KEYS = ['a', 'b', 'a\0', 'c', '\0', ''].map(b64)
+const ENDS = ['c', '\0', '', 'a', 'b', 'd', '\0\0'].map(b64)
 const TYPES: readonly Json[] = ['READ', 'WRITE', 'READWRITE', 0, 2, 9, -5, 'NOBODY']
 
 /** With more elements than this, Go's sort may put permissions of one key in any order. */
@@ -50,7 +50,7 @@ class AuthGenerator {
       [3, () => auth('user/delete', { name })],
       [6, () => auth('user/changepw', { name, ...this.#password() })],
       [14, () => auth('user/grant', { user: name, role: this.#name() })],
-      [6, () => auth('user/revoke', { name, role: this.#name() })],
+      [9, () => auth('user/revoke', { name, role: this.#name() })],
       [6, () => auth('user/get', { name })],
       [2, () => auth('user/list', {})],
       [10, () => auth('role/add', { name })],
@@ -67,8 +67,12 @@ class AuthGenerator {
   }
 
   #name(): string {
-    // Half of them one of three, so that these are there most of the time.
-    return this.#random.chance(0.5) ? this.#random.pick(NAMES.slice(0, 3)) : this.#random.pick(NAMES)
+    return this.#mostly(NAMES, 3)
+  }
+
+  /** Three times of four one of the `few` that come first, so that what is asked for is often there. */
+  #mostly(choices: readonly string[], few: number): string {
+    return this.#random.pick(this.#random.chance(0.75) ? choices.slice(0, few) : choices)
   }
 
   #password(): JsonObject {
@@ -81,8 +85,8 @@ class AuthGenerator {
   }
 
   #interval(): { key: string; range_end?: string } {
-    const key = this.#random.pick(KEYS)
-    return this.#random.chance(0.6) ? { key, range_end: this.#random.pick(ENDS) } : { key }
+    const key = this.#mostly(KEYS, 2)
+    return this.#random.chance(0.6) ? { key, range_end: this.#mostly(ENDS, 3) } : { key }
   }
 
   #roleGrant(name: string): Operation {
