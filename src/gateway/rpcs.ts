@@ -1,6 +1,21 @@
-import { type DescMessage, type DescMethod, type DescService, getOption } from '@bufbuild/protobuf'
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  getOption,
+  isMessage,
+  type MessageShape,
+} from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import { Auth, Cluster, KV, Lease, Maintenance, Watch } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import {
+  Auth,
+  Cluster,
+  KV,
+  Lease,
+  Maintenance,
+  Watch,
+  WatchRequestSchema,
+} from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { http } from '../etcd/generated/google/api/annotations_pb.ts'
 import { Election } from '../etcd/generated/v3electionpb/election_pb.ts'
 import { Lock } from '../etcd/generated/v3lockpb/lock_pb.ts'
@@ -26,8 +41,8 @@ export interface UnaryRpc extends RpcDescription {
 export interface StreamRpc extends RpcDescription {
   readonly kind: 'stream'
   readonly requests: 'one' | 'many'
-  /** Goes on when its requests have ended, as a watch does. */
-  readonly outlivesRequests: boolean
+  /** Goes on when its requests have ended, if one of them asked for something that may still come. */
+  readonly outlivesRequests: ((request: MessageShape<DescMessage>) => boolean) | undefined
   /** The function that does it. Fails with Unimplemented when there is none. */
   handler(services: Services): Streaming<DescMessage, DescMessage>
 }
@@ -77,9 +92,13 @@ function toRpc(method: DescMethod, implementation: (services: Services) => objec
     kind: 'stream',
     ...description,
     requests,
-    outlivesRequests: method === Watch.method.watch,
+    outlivesRequests: method === Watch.method.watch ? createsWatch : undefined,
     handler,
   }
+}
+
+function createsWatch(request: MessageShape<DescMessage>): boolean {
+  return isMessage(request, WatchRequestSchema) && request.requestUnion.case === 'createRequest'
 }
 
 function pathsOf(method: DescMethod): string[] {

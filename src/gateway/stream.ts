@@ -13,7 +13,7 @@ import type { StreamRpc } from './rpcs.ts'
 /** The reason to end a stream cleanly, as if the service had: the server stops. */
 export const STREAM_ENDED = new EtcdError(GrpcCode.Unavailable, 'edgetcd: the stream has ended')
 
-const NO_REQUEST = new EtcdError(GrpcCode.InvalidArgument, 'the body holds no request')
+const NO_WATCH = new EtcdError(GrpcCode.InvalidArgument, 'the body of the request creates no watch')
 
 type Message = MessageInitShape<DescMessage>
 
@@ -42,7 +42,7 @@ export async function answerStream(
         body: stream.lines(first),
       }
     }
-    if (rpc.outlivesRequests) throw NO_REQUEST
+    if (rpc.outlivesRequests !== undefined) throw NO_WATCH
     stream.close('OK')
     return empty(200)
   } catch (thrown) {
@@ -91,25 +91,19 @@ class Stream {
 
   /**
    * The requests in a body that may stay open. A malformed one ends them, as if the body ended there: nothing after
-   * it is read, and what was asked before goes on. etcd lets a watch hang whose body holds no request at all; nothing
+   * it is read, and what was asked before goes on. etcd lets a watch stream hang whose body creates no watch; nothing
    * can ever come on it, so it is refused.
    */
   async *#manyRequests(
     body: AsyncIterable<Uint8Array>,
   ): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
     const { input, outlivesRequests } = this.#rpc
-    const values = new JsonStream()
-    let refused = outlivesRequests ? NO_REQUEST : undefined
+    let refused = outlivesRequests === undefined ? undefined : NO_WATCH
     try {
-      for await (const chunk of body) {
-        for (const value of values.push(chunk)) {
-          yield decodeMessage(input, value)
-          refused = undefined
-        }
-      }
-      for (const value of values.end()) {
-        yield decodeMessage(input, value)
-        refused = undefined
+      for await (const value of jsonValues(body)) {
+        const request = decodeMessage(input, value)
+        if (outlivesRequests?.(request)) refused = undefined
+        yield request
       }
     } catch (thrown) {
       const error = toEtcdError(thrown, this.#context.environment.log)
@@ -154,4 +148,10 @@ class Stream {
     this.#lifetime.end(STREAM_ENDED)
     this.#messages?.return?.().catch((thrown: unknown) => toEtcdError(thrown, this.#context.environment.log))
   }
+}
+
+async function* jsonValues(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const values = new JsonStream()
+  for await (const chunk of body) yield* values.push(chunk)
+  yield* values.end()
 }

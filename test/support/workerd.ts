@@ -20,7 +20,7 @@ export async function startWorkerd(
     {
       cwd: projectRoot,
       detached: true,
-      env: { ...cleanEnvironment(), DATABASE_URL: options.databaseUrl, EDGETCD_SCHEMA: options.schema },
+      env: { ...cleanEnvironment(), DATABASE_URL: options.databaseUrl, ETCD_SCHEMA: options.schema },
     },
   )
   const gateway = new Gateway(`http://127.0.0.1:${port}`)

@@ -1,0 +1,94 @@
+// Serves the Worker in workerd, on the PostgreSQL of DATABASE_URL through a local Hyperdrive binding:
+//
+//   DATABASE_URL=postgres://… npm run dev:worker -- --port 8787
+//
+// Migrates that database first, since a Worker never does. What runs is the bundle that `wrangler deploy` would upload,
+// with wrangler.toml's settings, in workerd alone: `wrangler dev` puts proxies before it that clean paths and compress
+// answers. ETCD_* variables override the settings.
+import { spawn, spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import './build.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
+
+function fail(message, code = 2) {
+  console.error(`dev:worker: ${message}`)
+  process.exit(code)
+}
+
+function run(command, ...words) {
+  const { status } = spawnSync(command, words, { stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+const { values } = parseArgs({ options: { port: { type: 'string', default: '8787' } } })
+const database = URL.canParse(process.env.DATABASE_URL ?? '') ? new URL(process.env.DATABASE_URL) : undefined
+if (database === undefined) fail('DATABASE_URL must name the PostgreSQL to serve from: postgres://…')
+if (!['disable', 'allow', 'prefer', null].includes(database.searchParams.get('sslmode'))) {
+  fail('a Hyperdrive of workerd alone speaks no TLS to the database; use npx wrangler dev for that')
+}
+
+run(process.execPath, 'dist/cli.js', 'migrate')
+
+const dir = mkdtempSync(join(tmpdir(), 'edgetcd-worker-'))
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+process.env.WRANGLER_SEND_METRICS = 'false'
+// wrangler needs a newer Node than edgetcd does; one is among the packages.
+run('node_modules/.bin/node', 'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--outdir', dir)
+copyFileSync('scripts/dev-worker-entry.mjs', join(dir, 'entry.js'))
+writeFileSync(join(dir, 'config.capnp'), await workerdConfig())
+
+const workerd = spawn('node_modules/.bin/workerd', ['serve', '--experimental', join(dir, 'config.capnp')], {
+  stdio: ['ignore', 'inherit', 'inherit'],
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    workerd.kill('SIGTERM')
+    // It would wait for every open stream.
+    setTimeout(() => workerd.kill('SIGKILL'), 2000)
+  })
+}
+workerd.on('error', (error) => fail(error.message, 1))
+workerd.on('exit', (code) => process.exit(code ?? 0))
+console.log(`edgetcd's Worker listens on http://127.0.0.1:${values.port}`)
+
+/** workerd's configuration: the modules of the bundle, and the bindings of wrangler.toml. */
+async function workerdConfig() {
+  const { unstable_readConfig } = await import('wrangler')
+  const { compatibility_date, compatibility_flags, vars } = unstable_readConfig({ config: 'wrangler.toml' })
+  const own = Object.entries(process.env).filter(([name]) => name.startsWith('ETCD_'))
+  const settings = Object.entries({ ...vars, ...Object.fromEntries(own) })
+  const texts = readdirSync(dir).filter((name) => name.endsWith('.sql'))
+  const text = JSON.stringify
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "worker", worker = .worker),
+    (name = "internet", network = (allow = ["public", "private", "local"])),
+    (name = "database", external = (address = ${text(`${database.hostname}:${database.port || 5432}`)}, tcp = ()))
+  ],
+  sockets = [(name = "http", address = ${text(`127.0.0.1:${values.port}`)}, http = (), service = "worker")]
+);
+const worker :Workerd.Worker = (
+  modules = [
+    (name = "entry.js", esModule = embed "entry.js"),
+    (name = "worker.js", esModule = embed "worker.js"),
+    ${texts.map((name) => `(name = ${text(`./${name}`)}, text = embed ${text(name)})`).join(',\n    ')}
+  ],
+  compatibilityDate = ${text(compatibility_date)},
+  compatibilityFlags = ${text(compatibility_flags)},
+  bindings = [
+    (name = "HYPERDRIVE", hyperdrive = (
+      designator = "database", scheme = "postgres", database = ${text(decodeURIComponent(database.pathname.slice(1)))},
+      user = ${text(decodeURIComponent(database.username))}, password = ${text(decodeURIComponent(database.password))}
+    )),
+    ${settings.map(([name, value]) => `(name = ${text(name)}, text = ${text(String(value))})`).join(',\n    ')}
+  ]
+);
+`
+}
