@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { startEdgetcd } from '../support/edgetcd.ts'
+import { projectRoot, temporaryDir } from '../support/paths.ts'
+
+const run = promisify(execFile)
+
+/** The README's `console` blocks: a curl line, and what it prints. */
+function examples(): { command: string; output: string }[] {
+  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8')
+  return [...readme.matchAll(/^```console\n\$ (.+)\n([\s\S]*?)^```$/gm)].map(([, command, output]) => ({
+    command: command ?? '',
+    output: output ?? '',
+  }))
+}
+
+/** Each store has ids of its own. */
+const withoutIds = (text: string): string =>
+  text.replaceAll(/"(cluster_id|member_id)":"\d+"/g, (_, name) => `"${name}":"…"`).trim()
+
+async function printed(command: string): Promise<string> {
+  try {
+    return (await run('sh', ['-c', command])).stdout
+  } catch (error) {
+    // curl's own time limit ends the watch: 28, and what came until then counts.
+    const { code, stdout } = error as { code: number; stdout: string }
+    expect(code).toBe(28)
+    return stdout
+  }
+}
+
+test('the curl lines of README.md print on a fresh store what it shows, in its order', async () => {
+  await using server = await startEdgetcd({ dataDir: join(temporaryDir('readme'), 'data') })
+  const found = examples()
+  expect(found.length).toBe(5)
+  for (const { command, output } of found) {
+    const here = command.replaceAll('http://127.0.0.1:2379', server.url)
+    expect(withoutIds(await printed(here)), command).toBe(withoutIds(output))
+  }
+})
