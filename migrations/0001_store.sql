@@ -94,6 +94,13 @@ create table :schema.sweep (
   sub      int    not null
 );
 
+-- The alarms that are raised, by etcd's number of the kind: 1 NOSPACE refuses what adds data, 2 CORRUPT every change.
+create table :schema.alarm (
+  alarm     int    not null,
+  member_id bigint not null,                   -- unsigned, so ids from 2^63 on are negative here
+  primary key (alarm, member_id)
+);
+
 -- Periodic retention: which revision was current when. Each run of the trigger adds one.
 create table :schema.revision_note (
   noted_at timestamptz primary key,

@@ -4,10 +4,14 @@ import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { createAuth } from './service/auth/index.ts'
+import { createCluster } from './service/cluster/index.ts'
 import { Sweeper } from './service/compactor/sweeper.ts'
+import { RunningCalls } from './service/coordination/running-calls.ts'
+import { createElection } from './service/election/index.ts'
 import { createKv } from './service/kv/index.ts'
 import { createLease } from './service/lease/index.ts'
-import { createMaintenance } from './service/maintenance/index.ts'
+import { createLock } from './service/lock/index.ts'
+import { createHealth, createMaintenance } from './service/maintenance/index.ts'
 import { createWatch, type WatchMetrics } from './service/watch/index.ts'
 import type { Sql } from './store/sql.ts'
 import { Store, type StoreMemory } from './store/store.ts'
@@ -58,25 +62,27 @@ export function compose(options: ComposeOptions): Application {
   })
   if (resident) countWatches(instruments.metrics, watches.metrics)
   const sweeper = resident ? new Sweeper(store, environment) : undefined
+  const kv = createKv({
+    store,
+    sweepSoon: () => sweeper?.soon(),
+    txnOpsMax: config.maxTxnOps,
+    requestBytesMax: config.maxRequestBytes,
+  })
+  const lease = createLease(store, environment)
+  const { watch, longPoll } = watches
+  const calls = new RunningCalls()
+  const foundation = { kv, lease, watch, longPoll, calls, log: environment.log }
   const services = {
-    kv: createKv({
-      store,
-      sweepSoon: () => sweeper?.soon(),
-      txnOpsMax: config.maxTxnOps,
-      requestBytesMax: config.maxRequestBytes,
-    }),
-    lease: createLease(store, environment),
-    watch: { watch: watches.watch },
-    cluster: {},
+    kv,
+    lease,
+    watch: { watch },
+    cluster: createCluster({ store, name: config.name, clientUrls: config.advertiseClientUrls }),
     maintenance: createMaintenance(store),
     auth: createAuth({ store, environment, requestBytesMax: config.maxRequestBytes }),
-    lock: {},
-    election: {},
-    longPoll: watches.longPoll,
-    health: async () => {
-      await store.head()
-      return []
-    },
+    lock: createLock(foundation),
+    election: createElection(foundation),
+    longPoll,
+    health: createHealth(store),
   }
   return {
     store,
@@ -85,6 +91,8 @@ export function compose(options: ComposeOptions): Application {
     async close() {
       watches.close()
       sweeper?.close()
+      // A lock or a campaign that waited has to take its key back.
+      await calls.settled()
       await store.close()
     },
   }

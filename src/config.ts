@@ -32,7 +32,9 @@ type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
 /** The settings by their names in camel case; those without a default may be missing. */
 type Settled = { readonly [S in Setting as CamelCase<S>]: z.output<typeof Settings>[S] }
 
-export interface Config extends Omit<Settled, 'autoCompactionMode' | 'autoCompactionRetention'> {
+export interface Config
+  extends Omit<Settled, 'advertiseClientUrls' | 'autoCompactionMode' | 'autoCompactionRetention'> {
+  readonly advertiseClientUrls: readonly string[]
   /** Undefined: nothing is compacted but what clients ask for. */
   readonly retention: Retention | undefined
 }

@@ -4,7 +4,7 @@
 -- The batch is a flat program in parallel arrays, one element an instruction (store/program/instruction.ts builds it):
 --
 --   code             flags / jump            number          number_2           from_key  to_key    value
---   1 REQUEST        next request            auth revision
+--   1 REQUEST        next request            auth revision   refused by: 1 NOSPACE, 2 CORRUPT
 --   2 COMPARE        jump when it fails      operand         target*16+result   key       range end operand
 --   3 TAKE           jump to                 branch id       1 then / 0 else
 --   4 BRANCH         jump when not taken     branch id
@@ -29,7 +29,7 @@
 --   step 0                    the store after the batch: revision, compact and auth revision, and in total the milliseconds
 --                             until the next lease is due (null: no lease). Last.
 --   REQUEST, outcome > 0      the request's error: 1 key not found, 2 lease not found, 3 compacted, 4 future revision,
---                             5 old auth revision. The request changed nothing.
+--                             5 old auth revision, 6 NOSPACE is raised, 7 CORRUPT is raised. The request changed nothing.
 --   TAKE                      total: 1 when the compares held
 --   PUT, DELETE, RANGE,       revision: the store's as seen at that point; total: keys deleted or counted;
 --   REVOKE, COMPACT, MARK      key fields: previous states (PUT, DELETE) or keys in range, each a row before the operation's own
@@ -57,6 +57,7 @@ declare
   compact_rev  bigint;
   found_compact bigint;
   auth_rev     bigint;
+  raised       int;      -- alarms: 1 NOSPACE, 2 CORRUPT
   due_at       timestamptz;
   -- The request
   request_step int := 0;
@@ -91,7 +92,9 @@ begin
     raise exception 'edgetcd writes need READ COMMITTED, this session has %', current_setting('transaction_isolation')
       using hint = 'remove default_transaction_isolation from the role or the database';
   end if;
-  select h.revision, h.compact_revision, h.auth_revision into start_rev, compact_rev, auth_rev from :schema.head h;
+  select h.revision, h.compact_revision, h.auth_revision,
+         coalesce((select bit_or(case a.alarm when 1 then 1 when 2 then 2 else 0 end) from :schema.alarm a), 0)
+    into start_rev, compact_rev, auth_rev, raised from :schema.head h;
   now_rev := start_rev;
   found_compact := compact_rev;
   select l.expires_at into due_at from :schema.lease l order by l.expires_at limit 1;
@@ -156,6 +159,10 @@ begin
       gone_from := null;
       if numbers[i] <> auth_rev and numbers[i] >= 0 then
         failure := 5;
+      elsif numbers_2[i] & raised & 2 <> 0 then
+        failure := 7;
+      elsif numbers_2[i] & raised & 1 <> 0 then
+        failure := 6;
       end if;
       i := i + 1;
 

@@ -37,6 +37,7 @@ export const ETCD_ERRORS = {
   InvalidSortOption: [C.InvalidArgument, 'etcdserver: invalid sort option'],
   Compacted: [C.OutOfRange, 'etcdserver: mvcc: required revision has been compacted'],
   FutureRev: [C.OutOfRange, 'etcdserver: mvcc: required revision is a future revision'],
+  Corrupt: [C.DataLoss, 'etcdserver: corrupt cluster'],
   NoSpace: [C.ResourceExhausted, 'etcdserver: mvcc: database space exceeded'],
   LeaseNotFound: [C.NotFound, 'etcdserver: requested lease not found'],
   LeaseExist: [C.FailedPrecondition, 'etcdserver: lease already exists'],
@@ -51,6 +52,15 @@ export const ETCD_ERRORS = {
     C.Unavailable,
     'etcdserver: request timed out, possibly due to connection lost',
   ],
+  MemberNotFound: [C.NotFound, 'etcdserver: member not found'],
+  MemberBadUrls: [C.InvalidArgument, 'etcdserver: given member URLs are invalid'],
+  PeerUrlExist: [C.FailedPrecondition, 'etcdserver: Peer URLs already exists'],
+  MemberNotLearner: [C.FailedPrecondition, 'etcdserver: can only promote a learner member'],
+  BadLeaderTransferee: [C.FailedPrecondition, 'etcdserver: bad leader transferee'],
+  WrongDowngradeVersionFormat: [C.InvalidArgument, 'etcdserver: wrong downgrade target version format'],
+  InvalidDowngradeTargetVersion: [C.InvalidArgument, 'etcdserver: invalid downgrade target version'],
+  /** etcd crashes on this request, so this text is ours. */
+  UnknownAlarmAction: [C.InvalidArgument, 'etcdserver: unknown alarm action'],
   UserEmpty: [C.InvalidArgument, 'etcdserver: user name is empty'],
   UserAlreadyExist: [C.FailedPrecondition, 'etcdserver: user name already exists'],
   UserNotFound: [C.FailedPrecondition, 'etcdserver: user name not found'],
@@ -63,7 +73,16 @@ export const ETCD_ERRORS = {
   InvalidAuthMgmt: [C.InvalidArgument, 'etcdserver: invalid auth management'],
   AuthNotEnabled: [C.FailedPrecondition, 'etcdserver: authentication is not enabled'],
   AuthOldRevision: [C.InvalidArgument, 'etcdserver: revision of auth store is old'],
-  /** Not in `rpctypes`, so etcd passes them on as they are, without a code. */
+  /** Not in `rpctypes`, or not by their code, so etcd passes them on as they are, without a code. */
+  UnknownMethod: [C.Unknown, 'etcdserver: unknown method'],
+  MemberNotEnoughStarted: [
+    C.Unknown,
+    'etcdserver: re-configuration failed due to not enough started members',
+  ],
+  LockSessionExpired: [C.Unknown, 'mutex: session is expired'],
+  ElectionNoLeader: [C.Unknown, 'election: no leader'],
+  ElectionNotLeader: [C.Unknown, 'election: not leader'],
+  MissingLeaderKey: [C.Unknown, '"leader" field must be provided'],
   NoPasswordUser: [C.Unknown, 'auth: authentication failed, password was given for no password user'],
   PasswordTooLong: [C.Unknown, 'bcrypt: password length exceeds 72 bytes'],
   /** Written by gRPC itself, so without etcd's prefix. */

@@ -48,6 +48,12 @@ export const LIMITS = {
   /** Long poll: `Prefer: wait=N`, in seconds. */
   waitDefaultSeconds: 30,
   waitMaxSeconds: 55,
+  /** etcd's default of `--quota-backend-bytes`. It is told in the status; nothing enforces it. */
+  quotaBackendBytes: 2_147_483_648n,
+  /** etcd's pieces of a snapshot; and our bounds on what is read at once for them. */
+  snapshotPieceBytes: 32 * 1024,
+  snapshotKeysPerRead: 1000,
+  snapshotBytesPerRead: 4 * 1024 * 1024,
   /** How long after a compaction its space is freed, for the sake of watches that are a little behind. */
   sweepDelayMs: 5_000,
   /** Log rows that one compaction batch looks at. */

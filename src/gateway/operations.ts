@@ -1,18 +1,20 @@
 import { AlarmType } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../service/call.ts'
 import type { Health } from '../service/services.ts'
-import { ETCD_VERSION } from '../version.ts'
+import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from '../version.ts'
 import { type Answer, json, plain } from './answer.ts'
 
 /** Shared caches guess at answers that say nothing; what may change says that it mustn't be kept. */
 const NO_STORE = { 'Cache-Control': 'no-store' }
 
-const CLUSTER_VERSION = ETCD_VERSION.replace(/\.\d+$/, '.0')
-
 /** Which etcd this behaves as. Clients parse it strictly: X.Y.Z. */
 export const VERSION_ANSWER: Answer = json(
   200,
-  JSON.stringify({ etcdserver: ETCD_VERSION, etcdcluster: CLUSTER_VERSION, storage: CLUSTER_VERSION }),
+  JSON.stringify({
+    etcdserver: ETCD_VERSION,
+    etcdcluster: ETCD_CLUSTER_VERSION,
+    storage: ETCD_CLUSTER_VERSION,
+  }),
 )
 
 export const METHOD_NOT_ALLOWED_HERE: Answer = plain(405, 'Method Not Allowed\n', { Allow: 'GET' })

@@ -42,10 +42,12 @@ export class Leases {
 
   /**
    * Grants a lease of `ttl` seconds.
-   * @throws EtcdError LeaseExist
+   * @throws EtcdError LeaseExist, or NoSpace or Corrupt when such an alarm is raised
    */
   async grant(id: bigint, ttl: bigint): Promise<Head> {
     const rows = await this.#unlessDue(() => this.#reader.leaseWrite(this.#grant, [id, ttl]), 5)
+    const refusedBy = (rows[0]?.[6] as number | null | undefined) ?? null
+    if (refusedBy !== null) throw EtcdError.of(refusedBy === 1 ? 'NoSpace' : 'Corrupt')
     if (rows[0]?.[4] !== true) throw EtcdError.of('LeaseExist')
     this.#leaseDue(ttl * 1000n)
     return headAt(rows)

@@ -6,6 +6,7 @@ import type {
   RangeRequest,
   TxnRequest,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { Alarms } from './alarms.ts'
 import { Roles } from './auth/roles.ts'
 import { Users } from './auth/users.ts'
 import { Compaction } from './compaction.ts'
@@ -13,8 +14,8 @@ import { etcdFailure } from './failure.ts'
 import { HistoryHash } from './history-hash.ts'
 import { LeaseDeadline } from './lease-deadline.ts'
 import { Leases } from './leases.ts'
-import { compileDeleteRange, compilePut, compileTxn } from './program/compile.ts'
-import { Instruction } from './program/instruction.ts'
+import { compileDeleteRange, compilePut, compileTxn, mayPut } from './program/compile.ts'
+import { Instruction, RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
 import {
   branchResponses,
@@ -26,12 +27,14 @@ import {
 } from './program/results.ts'
 import { RangeReader, type RangeResult } from './range.ts'
 import { headAt, Reader } from './reader.ts'
+import { Snapshots } from './snapshot.ts'
 import type { Sql, Statement } from './sql.ts'
 import { SqlEventLog } from './sql-event-log.ts'
 import { statementFactory } from './statement.ts'
 import headSql from './statements/head.sql'
 import inspectSql from './statements/inspect.sql'
 import recoverSql from './statements/recover.sql'
+import { StatusReader } from './status.ts'
 import type { Head, Identity } from './types.ts'
 import { WriteQueue, type WriteRequest } from './write-queue.ts'
 
@@ -73,6 +76,9 @@ export class Store {
   readonly leases: Leases
   readonly compaction: Compaction
   readonly history: HistoryHash
+  readonly snapshots: Snapshots
+  readonly status: StatusReader
+  readonly alarms: Alarms
   readonly users: Users
   readonly roles: Roles
 
@@ -107,6 +113,9 @@ export class Store {
     this.leases = new Leases(this.#reader, statement, { expireLeases, leaseDue })
     this.compaction = new Compaction(sql, statement)
     this.history = new HistoryHash(this.#reader, statement, () => this.head())
+    this.snapshots = new Snapshots(this.#reader, statement)
+    this.status = new StatusReader(this.#reader, statement)
+    this.alarms = new Alarms(sql, this.#reader, statement)
     this.users = new Users(sql, this.#reader, statement)
     this.roles = new Roles(sql, this.#reader, statement)
     this.#writes = new WriteQueue({
@@ -142,7 +151,11 @@ export class Store {
 
   async put(request: PutRequest, signal: AbortSignal) {
     return this.#write(
-      { operations: 1, bytes: request.key.length + request.value.length },
+      {
+        refusedBy: RefusedBy.NoSpaceOrCorrupt,
+        operations: 1,
+        bytes: request.key.length + request.value.length,
+      },
       (program) => {
         const step = compilePut(program, request)
         return (steps) => putAnswer(stepResult(steps, step))
@@ -153,7 +166,11 @@ export class Store {
 
   async deleteRange(request: DeleteRangeRequest, signal: AbortSignal) {
     return this.#write(
-      { operations: request.rangeEnd.length === 0 ? 1 : RANGE_DELETE_OPERATIONS, bytes: request.key.length },
+      {
+        refusedBy: RefusedBy.Corrupt,
+        operations: request.rangeEnd.length === 0 ? 1 : RANGE_DELETE_OPERATIONS,
+        bytes: request.key.length,
+      },
       (program) => {
         const step = compileDeleteRange(program, request)
         return (steps) => deleteRangeAnswer(stepResult(steps, step))
@@ -165,7 +182,11 @@ export class Store {
   /** Runs a transaction that may write; its answer's revision is the one after it. */
   async txn(request: TxnRequest, bytes: number, signal: AbortSignal): Promise<TxnAnswer> {
     return this.#write(
-      { operations: request.compare.length + request.success.length + request.failure.length, bytes },
+      {
+        refusedBy: mayPut(request) ? RefusedBy.NoSpaceOrCorrupt : RefusedBy.Corrupt,
+        operations: request.compare.length + request.success.length + request.failure.length,
+        bytes,
+      },
       (program) => {
         const plan = compileTxn(program, request)
         const end = program.add(Instruction.Mark)
@@ -182,7 +203,7 @@ export class Store {
   async inspect(request: TxnRequest): Promise<TxnAnswer> {
     const program = new Program()
     let plan: ReturnType<typeof compileTxn> | undefined
-    program.request(NO_AUTH, () => {
+    program.request(NO_AUTH, RefusedBy.None, () => {
       plan = compileTxn(program, request)
     })
     const rows = await this.#reader.read(this.#inspect, program.parameters(), INSPECT_HEAD_AT)
@@ -196,7 +217,7 @@ export class Store {
   /** Ends a lease; gives the revision that its keys were deleted at, or the current one when it had none. */
   async revoke(lease: bigint, signal: AbortSignal): Promise<bigint> {
     return this.#write(
-      { operations: RANGE_DELETE_OPERATIONS, bytes: 0 },
+      { refusedBy: RefusedBy.Corrupt, operations: RANGE_DELETE_OPERATIONS, bytes: 0 },
       (program) => {
         const step = program.add(Instruction.Revoke, { number: lease })
         return (steps) => stepResult(steps, step).revision
@@ -208,7 +229,7 @@ export class Store {
   /** Moves the compact revision; the space is freed by `compaction.sweep`. Gives the current revision. */
   async compact(request: CompactionRequest, signal: AbortSignal): Promise<bigint> {
     return this.#write(
-      { operations: 1, bytes: 0 },
+      { refusedBy: RefusedBy.Corrupt, operations: 1, bytes: 0 },
       (program) => {
         const step = program.add(Instruction.Compact, { number: request.revision })
         return (steps) => stepResult(steps, step).revision
@@ -222,7 +243,8 @@ export class Store {
    * time, which all who ask share.
    */
   expireLeases(): Promise<void> {
-    this.#expiring ??= this.#write({ operations: 1, bytes: 0 }, () => () => undefined, NEVER).finally(() => {
+    const anything = { refusedBy: RefusedBy.None, operations: 1, bytes: 0 }
+    this.#expiring ??= this.#write(anything, () => () => undefined, NEVER).finally(() => {
       this.#expiring = undefined
     })
     return this.#expiring
@@ -249,7 +271,7 @@ export class Store {
   }
 
   #write<T>(
-    weight: Pick<WriteRequest<T>, 'operations' | 'bytes'>,
+    weight: Pick<WriteRequest<T>, 'refusedBy' | 'operations' | 'bytes'>,
     compile: WriteRequest<T>['compile'],
     signal: AbortSignal,
   ): Promise<T> {

@@ -2,6 +2,7 @@ import type { Environment } from '../environment.ts'
 import { EtcdError } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
 import { etcdFailure, isRetriable } from './failure.ts'
+import type { RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
 import { collectSteps, outcomeError, type StepResult, storeHead } from './program/results.ts'
 import { type Sql, SqlError, type SqlRow, type Statement } from './sql.ts'
@@ -13,6 +14,7 @@ import type { Head } from './types.ts'
 export interface WriteRequest<T> {
   /** What the caller was authorized under; -1n without authorization. */
   readonly authRevision: bigint
+  readonly refusedBy: RefusedBy
   /** Roughly what it adds to a batch: its instructions, and the bytes of its keys and values. */
   readonly operations: number
   readonly bytes: number
@@ -118,7 +120,7 @@ export class WriteQueue {
     const requestSteps: number[] = []
     for (const { request } of batch) {
       requestSteps.push(program.nextStep)
-      program.request(request.authRevision, () => {
+      program.request(request.authRevision, request.refusedBy, () => {
         readers.push(request.compile(program))
       })
     }

@@ -236,6 +236,14 @@ export function compileTxn(program: Program, txn: TxnRequest): TxnPlan {
   return compileOperations(program, node)
 }
 
+/** Whether a transaction might put a key, in whichever branch. */
+export function mayPut(txn: TxnRequest): boolean {
+  return [...txn.success, ...txn.failure].some(
+    ({ request }) =>
+      request.case === 'requestPut' || (request.case === 'requestTxn' && mayPut(request.value)),
+  )
+}
+
 /** Compiles a Put. Alone, unlike in a transaction, etcd looks at the lease before the key. Gives the put's step. */
 export function compilePut(program: Program, put: PutRequest): number {
   checkLease(program, put)

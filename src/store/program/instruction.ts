@@ -22,6 +22,10 @@ export const PutFlag = { PrevKv: 1, IgnoreValue: 2, IgnoreLease: 4 } as const
 export const DeleteFlag = { PrevKv: 1 } as const
 export const RangeFlag = { KeysOnly: 1, CountOnly: 2 } as const
 
+/** Which alarms refuse a request: CORRUPT every change, NOSPACE what may add data. Ending leases is refused by none. */
+export const RefusedBy = { None: 0, Corrupt: 2, NoSpaceOrCorrupt: 3 } as const
+export type RefusedBy = (typeof RefusedBy)[keyof typeof RefusedBy]
+
 /** A request's error, as its REQUEST row's outcome. */
 export const Outcome = {
   Done: 0,
@@ -30,4 +34,6 @@ export const Outcome = {
   Compacted: 3,
   FutureRevision: 4,
   OldAuthRevision: 5,
+  NoSpace: 6,
+  Corrupt: 7,
 } as const

@@ -1,6 +1,6 @@
 import type { SqlParameter } from '../sql.ts'
 import type { Interval } from '../types.ts'
-import { Instruction } from './instruction.ts'
+import { Instruction, type RefusedBy } from './instruction.ts'
 
 /** The parts of an instruction that are not left empty. */
 interface Operands {
@@ -58,9 +58,10 @@ export class Program {
   /**
    * Appends one request: `body` appends its instructions.
    * @param authRevision what the caller was authorized under; -1n: the caller doesn't ask for authorization.
+   * @param refusedBy the alarms that refuse it
    */
-  request(authRevision: bigint, body: () => void): void {
-    const step = this.addJump(Instruction.Request, { number: authRevision })
+  request(authRevision: bigint, refusedBy: RefusedBy, body: () => void): void {
+    const step = this.addJump(Instruction.Request, { number: authRevision, number2: BigInt(refusedBy) })
     body()
     this.land(step)
   }

@@ -75,6 +75,10 @@ export function outcomeError(outcome: number): EtcdError | undefined {
       return EtcdError.of('FutureRev')
     case Outcome.OldAuthRevision:
       return EtcdError.of('AuthOldRevision')
+    case Outcome.NoSpace:
+      return EtcdError.of('NoSpace')
+    case Outcome.Corrupt:
+      return EtcdError.of('Corrupt')
     default:
       throw new Error(`apply() answered with the unknown outcome ${outcome}`)
   }

@@ -1,11 +1,15 @@
 -- Grants lease $1 for $2 seconds. Takes no write lock: a grant is no revision.
--- Columns: revision, compact revision, auth revision, due, whether it was granted, and whether a lease of that id, when
--- there was one, is due (then it is to be ended first).
-with granted as (
+-- Columns: revision, compact revision, auth revision, due, whether it was granted, whether a lease of that id, when there
+-- was one, is due (then it is to be ended first), and the alarm that refuses it (2 CORRUPT before 1 NOSPACE, or null).
+with refused as (
+  select max(a.alarm) as alarm from :schema.alarm a where a.alarm in (1, 2)
+),
+granted as (
   insert into :schema.lease (id, ttl, expires_at)
-  values ($1, $2, clock_timestamp() + $2 * interval '1 second')
+  select $1, $2, clock_timestamp() + $2 * interval '1 second' from refused where refused.alarm is null
   on conflict do nothing returning id
 )
 select h.revision, h.compact_revision, h.auth_revision, :due, exists (select from granted),
-       exists (select from :schema.lease l where l.id = $1 and l.expires_at <= clock_timestamp())
+       exists (select from :schema.lease l where l.id = $1 and l.expires_at <= clock_timestamp()),
+       (select refused.alarm from refused)
 from :schema.head h

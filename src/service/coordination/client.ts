@@ -1,0 +1,81 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import {
+  Compare_CompareTarget as CompareTarget,
+  DeleteRangeRequestSchema,
+  type DeleteRangeResponse,
+  DeleteRangeResponseSchema,
+  LeaseGrantRequestSchema,
+  LeaseGrantResponseSchema,
+  RangeRequestSchema,
+  type RangeResponse,
+  RangeResponseSchema,
+  type ResponseHeader,
+  TxnRequestSchema,
+  type TxnResponse,
+  TxnResponseSchema,
+} from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { Call } from '../call.ts'
+import type { Foundation } from './foundation.ts'
+
+/** etcd's: how long a lease lives, in seconds, that is granted to a call without one. Nobody keeps it alive. */
+const SESSION_TTL = 60n
+
+const NEVER = new AbortController().signal
+
+/** The services underneath, in the name of one caller: requests are plain objects, answers are whole messages. */
+export class Client {
+  readonly #services: Pick<Foundation, 'kv' | 'lease'>
+  readonly #call: Call
+
+  constructor(services: Pick<Foundation, 'kv' | 'lease'>, call: Call) {
+    this.#services = services
+    this.#call = call
+  }
+
+  /** The same caller for what has to be done although the call has ended. */
+  outlivingTheCall(): Client {
+    const { token } = this.#call
+    return new Client(this.#services, token === undefined ? { signal: NEVER } : { signal: NEVER, token })
+  }
+
+  async range(request: MessageInitShape<typeof RangeRequestSchema>): Promise<RangeResponse> {
+    const answer = await this.#services.kv.range(create(RangeRequestSchema, request), this.#call)
+    return create(RangeResponseSchema, answer)
+  }
+
+  async deleteKey(key: Uint8Array): Promise<DeleteRangeResponse> {
+    const request = create(DeleteRangeRequestSchema, { key })
+    return create(DeleteRangeResponseSchema, await this.#services.kv.deleteRange(request, this.#call))
+  }
+
+  async txn(request: MessageInitShape<typeof TxnRequestSchema>): Promise<TxnResponse> {
+    const answer = await this.#services.kv.txn(create(TxnRequestSchema, request), this.#call)
+    return create(TxnResponseSchema, answer)
+  }
+
+  /** The lease that a call works with: the one that it names, or else a new one. */
+  async leaseOf(named: bigint): Promise<bigint> {
+    if (named !== 0n) return named
+    const request = create(LeaseGrantRequestSchema, { TTL: SESSION_TTL })
+    const granted = await this.#services.lease.leaseGrant(request, this.#call)
+    return create(LeaseGrantResponseSchema, granted).ID
+  }
+}
+
+/** Holds while the key is in the life that began at the revision; 0n: while there is no such key. */
+export function isCreatedAt(
+  key: Uint8Array,
+  createRevision: bigint,
+): NonNullable<MessageInitShape<typeof TxnRequestSchema>['compare']>[number] {
+  return {
+    key,
+    target: CompareTarget.CREATE,
+    targetUnion: { case: 'createRevision', value: createRevision },
+  }
+}
+
+/** The store's revision as an answer tells it. */
+export function revisionOf({ header }: { header?: ResponseHeader | undefined }): bigint {
+  if (header === undefined) throw new Error('an answer of the KV service has no header')
+  return header.revision
+}
