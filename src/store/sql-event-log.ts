@@ -42,7 +42,9 @@ function eventOf(row: SqlRow): LoggedEvent {
         value: (row[6] as Uint8Array | null) ?? EMPTY,
       }
   const type = deleted ? 'DELETE' : 'PUT'
-  if (row[8] === null) return { type, kv }
+  // As etcd: a creation has no previous state, not even where the same transaction deleted the key before.
+  const created = !deleted && kv.createRevision === kv.modRevision
+  if (row[8] === null || created) return { type, kv }
   const prevKv: KeyValue = {
     key,
     createRevision: row[7] as bigint,

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../support/gateway.ts'
 import { SeededRandom } from '../support/random.ts'
-import { type Operation, OperationGenerator, type StoreState } from './generator.ts'
+import { mayRewrite, type Operation, OperationGenerator, type StoreState } from './generator.ts'
 import { ask, compareHistories, type Difference, headerRevision, type Pair } from './history.ts'
 
 export interface Outcome {
@@ -26,7 +26,7 @@ async function run(
   next: (state: StoreState, sent: number) => Operation | undefined,
   seed: number,
 ): Promise<Outcome> {
-  const state: StoreState = { revision: 1, compactRevision: 0 }
+  const state: StoreState = { revision: 1, compactRevision: 0, rewritten: new Set() }
   const operations: Operation[] = []
   for (let operation = next(state, 0); operation; operation = next(state, operations.length)) {
     operations.push(operation)
@@ -41,6 +41,7 @@ async function run(
 function advance(state: StoreState, operation: Operation, answer: JsonObject): void {
   if (answer.status !== 200) return
   state.revision = headerRevision(answer) || state.revision
+  if (mayRewrite(operation)) state.rewritten.add(state.revision)
   if (operation.path === '/v3/kv/compaction') state.compactRevision = Number(operation.body.revision)
 }
 
