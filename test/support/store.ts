@@ -9,6 +9,7 @@ import {
 } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openPostgres } from '../../src/store/postgres/index.ts'
+import type { Sql } from '../../src/store/sql.ts'
 import { Store } from '../../src/store/store.ts'
 import type { Postgres } from './postgres.ts'
 
@@ -37,10 +38,16 @@ export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text
 export const text = (value: Uint8Array): string => new TextDecoder().decode(value)
 
 /** A store on a schema of its own, asked by etcd's messages written as plain objects. */
-export async function openStore(postgres: Postgres, schema = postgres.freshSchema()) {
+export async function openStore(postgres: Postgres, options: { readonly sql?: Sql } = {}) {
+  const schema = postgres.freshSchema()
   const config = { connectionString: postgres.url }
   await migrate(config, schema, environment.log)
-  const store = new Store({ sql: openPostgres(config), schema, environment, leaseTimer: false })
+  const store = new Store({
+    sql: options.sql ?? openPostgres(config),
+    schema,
+    environment,
+    leaseTimer: false,
+  })
   return {
     store,
     schema,
