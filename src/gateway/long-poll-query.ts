@@ -51,11 +51,12 @@ const Base64 = z.pipe(
 )
 
 const Int64 = z.pipe(
-  z.string().check(
-    z.regex(/^-?\d{1,19}$/),
-    z.refine((digits) => BigInt.asIntN(64, BigInt(digits)) === BigInt(digits)),
-  ),
-  z.transform((digits) => BigInt(digits)),
+  z.string().check(z.regex(/^-?\d{1,19}$/, { abort: true })),
+  z.transform((digits, context) => {
+    const value = BigInt(digits)
+    if (BigInt.asIntN(64, value) !== value) context.issues.push({ code: 'custom', input: digits })
+    return value
+  }),
 )
 
 const Query = z.object({
