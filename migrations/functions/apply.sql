@@ -87,7 +87,7 @@ declare
   old_lease    bigint;
   old_value    bytea;
 begin
-  lock table :schema.write_lock in share row exclusive mode;
+  perform :schema.lock_writes();
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'edgetcd writes need READ COMMITTED, this session has %', current_setting('transaction_isolation')
       using hint = 'remove default_transaction_isolation from the role or the database';

@@ -12,7 +12,7 @@ language plpgsql volatile as $$
 declare
   now_rev bigint;
 begin
-  lock table :schema.write_lock in share row exclusive mode;
+  perform :schema.lock_writes();
   if bump < 1 then
     raise exception 'the revision can only be moved forward, by 1 or more';
   end if;

@@ -7,8 +7,9 @@ import compareHolds from '../../migrations/functions/compare_holds.sql'
 import deleteLeaseKeys from '../../migrations/functions/delete_lease_keys.sql'
 import deleteRange from '../../migrations/functions/delete_range.sql'
 import expireLeases from '../../migrations/functions/expire_leases.sql'
-import incarnation from '../../migrations/functions/incarnation.sql'
 import inspect from '../../migrations/functions/inspect.sql'
+import incarnation from '../../migrations/functions/postgres/incarnation.sql'
+import lockWrites from '../../migrations/functions/postgres/lock_writes.sql'
 import rangeAt from '../../migrations/functions/range_at.sql'
 import rangeNow from '../../migrations/functions/range_now.sql'
 import recover from '../../migrations/functions/recover.sql'
@@ -30,6 +31,7 @@ export const FUNCTIONS: readonly string[] = [
   deleteLeaseKeys,
   expireLeases,
   incarnation,
+  lockWrites,
   inspect,
   rangeNow,
   rangeAt,
