@@ -10,7 +10,11 @@ export const IMPLEMENTED_GROUPS: readonly string[] = [
   'errors',
   'proto3-json',
   'http',
+  'lock',
+  'election',
+  'cluster',
+  'maintenance',
 ]
 
 /** Groups whose part of etcd's API is not there yet. */
-export const AWAITED_GROUPS: readonly string[] = ['auth', 'lock', 'election', 'cluster', 'maintenance']
+export const AWAITED_GROUPS: readonly string[] = ['auth']
