@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { Environment } from './environment.ts'
+import { LIMITS } from './etcd/limits.ts'
 import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -86,7 +87,12 @@ export function compose(options: ComposeOptions): Application {
   }
   return {
     store,
-    context: { services, environment, instruments },
+    context: {
+      services,
+      environment,
+      instruments,
+      messageBytesMax: config.maxRequestBytes + LIMITS.messageOverheadBytes,
+    },
     endWatches: watches.close,
     async close() {
       watches.close()

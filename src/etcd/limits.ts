@@ -4,6 +4,8 @@ export const LIMITS = {
   requestBytesMax: 1_572_864,
   /** etcd's gRPC door: `--max-request-bytes` plus 512 KiB of overhead. Reads may be this large. */
   messageBytesMax: 2_097_152,
+  /** etcd: what a message may be larger at the door than a request that goes through consensus. */
+  messageOverheadBytes: 512 * 1024,
   /** etcd `--max-txn-ops`. */
   txnOpsMax: 128,
   /** The longest key that can be put: what an entry of PostgreSQL's indexes holds with the columns beside it. */

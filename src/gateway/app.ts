@@ -89,7 +89,7 @@ async function answerRpc(rpc: Rpc, c: HonoContext<App>): Promise<Answer> {
     }
     const wait = preferredWait(request.header('prefer'))
     if (method === 'POST' && wait !== undefined) {
-      const read = async () => readLongPollBody(await readBody(bodyOf(raw)), wait)
+      const read = async () => readLongPollBody(await readBody(bodyOf(raw)), wait, context.messageBytesMax)
       return await answerLongPoll('POST', request, read, context)
     }
   }

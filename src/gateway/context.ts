@@ -7,4 +7,6 @@ export interface Context {
   readonly services: Services
   readonly environment: Environment
   readonly instruments: Instruments
+  /** The largest message that etcd's gRPC server would let in, in bytes of protobuf. */
+  readonly messageBytesMax: number
 }

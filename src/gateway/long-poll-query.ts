@@ -31,8 +31,8 @@ function waitSeconds(digits: string): number {
 }
 
 /** Reads the body of `POST /v3/watch`. Fails with InvalidArgument when it doesn't create a watch. */
-export function readLongPollBody(body: Uint8Array, seconds: number): LongPollQuery {
-  const { requestUnion } = decodeMessage(WatchRequestSchema, body)
+export function readLongPollBody(body: Uint8Array, seconds: number, messageBytesMax: number): LongPollQuery {
+  const { requestUnion } = decodeMessage(WatchRequestSchema, body, messageBytesMax)
   if (requestUnion.case !== 'createRequest') {
     throw new EtcdError(GrpcCode.InvalidArgument, 'a wait needs a create_request')
   }

@@ -83,7 +83,7 @@ class Stream {
   }
 
   async #oneRequest(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<MessageShape<DescMessage>>> {
-    const message = decodeMessage(this.#rpc.input, await readBody(body))
+    const message = decodeMessage(this.#rpc.input, await readBody(body), this.#context.messageBytesMax)
     return (async function* () {
       yield message
     })()
@@ -101,7 +101,7 @@ class Stream {
     let refused = outlivesRequests === undefined ? undefined : NO_WATCH
     try {
       for await (const value of jsonValues(body)) {
-        const request = decodeMessage(input, value)
+        const request = decodeMessage(input, value, this.#context.messageBytesMax)
         if (outlivesRequests?.(request)) refused = undefined
         yield request
       }

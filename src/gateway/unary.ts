@@ -16,12 +16,12 @@ export async function answerUnary(
   rpc: UnaryRpc,
   request: RpcRequest,
   body: Uint8Array,
-  { services, environment, instruments }: Context,
+  { services, environment, instruments, messageBytesMax }: Context,
 ): Promise<Answer> {
   const done = instruments.rpcs.started(rpc)
   try {
     const timeoutMs = readTimeout(request.header('grpc-timeout'))
-    const message = decodeMessage(rpc.input, body)
+    const message = decodeMessage(rpc.input, body, messageBytesMax)
     const work = (call: Call) => rpc.handler(services)(message, call)
     const response = await withCall(request, timeoutMs, environment.clock, work)
     const answer = { status: 200, headers: RPC_HEADERS, body: encodeJson(rpc.output, response) }

@@ -1,6 +1,7 @@
 /** Services for the gateway's tests: as little of etcd as shows what the gateway itself does. */
 import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
+import { LIMITS } from '../../etcd/limits.ts'
 import { createInstruments } from '../../observe/instruments.ts'
 import type { Services } from '../../service/services.ts'
 import { systemEnvironment } from '../../system-environment.ts'
@@ -47,5 +48,11 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
 /** A context of fake services, silent and with the system's clock. */
 export function fakeContext(overrides: Partial<Context> = {}): Context {
   const environment: Environment = systemEnvironment(() => {})
-  return { services: fakeServices(), environment, instruments: createInstruments(), ...overrides }
+  return {
+    services: fakeServices(),
+    environment,
+    instruments: createInstruments(),
+    messageBytesMax: LIMITS.messageBytesMax,
+    ...overrides,
+  }
 }
