@@ -56,11 +56,16 @@ export function createGateway(context: Context): Gateway {
       open.delete(request)
       if (!outgoing.writableFinished) request.end(EtcdError.of('Canceled'))
     })
-    answer(request).catch(async (thrown: unknown) => {
-      const refused = errorAnswer(toEtcdError(thrown, context.environment.log))
-      if (outgoing.headersSent) outgoing.destroy()
-      else await sendAnswer(incoming, outgoing, refused, stopping)
-    })
+    answer(request)
+      .catch(async (thrown: unknown) => {
+        const refused = errorAnswer(toEtcdError(thrown, context.environment.log))
+        if (outgoing.headersSent) outgoing.destroy()
+        else await sendAnswer(incoming, outgoing, refused, stopping)
+      })
+      .catch((thrown: unknown) => {
+        toEtcdError(thrown, context.environment.log)
+        outgoing.destroy()
+      })
   }
 
   return {

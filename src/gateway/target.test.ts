@@ -1,3 +1,4 @@
+import { array, assert, constantFrom, property } from 'fast-check'
 import { expect, it } from 'vitest'
 import { readTarget, type Target, targetOf } from './target.ts'
 
@@ -56,4 +57,14 @@ it.each([
   ['https://a?x=/y', '/?x=/y'],
 ])('finds the target within %s', (url, expected) => {
   expect(targetOf(url)).toBe(expected)
+})
+
+it('sends nobody to a path that it would send on again', () => {
+  const piece = constantFrom('/', '.', '..', 'v3', 'v3beta', 'kv', '%2F', '%2e', '%', '?', 'é')
+  assert(
+    property(array(piece, { maxLength: 12 }), (pieces) => {
+      const target = readTarget(`/${pieces.join('')}`)
+      if (target.kind === 'redirect') expect(readTarget(target.location).kind).not.toBe('redirect')
+    }),
+  )
 })
