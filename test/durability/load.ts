@@ -11,9 +11,10 @@ import {
 import type { SeededRandom } from '../support/random.ts'
 import type { Operation } from './history.ts'
 
-/** What a write is answered when the database is away: whether it happened can't be known, or it can't have. */
+/** What a write is answered when whether it happened can't be known. */
 const UNKNOWN = 'etcdserver: request timed out, possibly due to connection lost'
-const NOT_HAPPENED = 'etcdserver: no leader'
+/** What it is answered when it can't have happened: no connection, or it waited in vain behind others that hung. */
+const NOT_HAPPENED: readonly unknown[] = ['etcdserver: no leader', 'etcdserver: request timed out']
 
 /** Keys of the load begin so. */
 export const LOAD_PREFIX = 'load/'
@@ -87,11 +88,13 @@ async function randomOperation(
   if (answer?.status === 200) return acknowledgedOperation(kind, timed, value, seen.get(key) ?? 0, answer)
   const message = answer?.body.message
   const wellSaid =
-    answer?.status === 503 && answer.body.code === 14 && (message === UNKNOWN || message === NOT_HAPPENED)
+    answer?.status === 503 &&
+    answer.body.code === 14 &&
+    (message === UNKNOWN || NOT_HAPPENED.includes(message))
   if (answer && !wellSaid) badAnswers.push(`${request.path}: ${answer.status} ${JSON.stringify(answer.body)}`)
   if (kind === 'read') return undefined
   const expected = kind === 'swap' ? { expectedModRevision: seen.get(key) ?? 0 } : {}
-  return { kind: wellSaid && message === NOT_HAPPENED ? 'refused' : 'unknown', ...timed, value, ...expected }
+  return { kind: wellSaid && message !== UNKNOWN ? 'refused' : 'unknown', ...timed, value, ...expected }
 }
 
 type Kind = 'read' | 'put' | 'swap'
