@@ -50,7 +50,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'concurrency', include: ['test/concurrency/**/*.test.ts'], ...servers },
+        test: {
+          name: 'concurrency',
+          include: ['test/concurrency/**/*.test.ts'],
+          ...servers,
+          // After all others: it counts what the machine can do in ten seconds.
+          sequence: { groupOrder: 1 },
+        },
       },
       { extends: true, test: { name: 'durability', include: ['test/durability/**/*.test.ts'], ...servers } },
       { extends: true, test: { name: 'clients', include: ['test/clients/**/*.test.ts'], ...servers } },
