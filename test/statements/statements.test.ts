@@ -6,6 +6,7 @@ import { LOG_ENTRIES, logDuring } from '../support/postgres-log.ts'
 
 const KEY = b64('k')
 const LEASE = '7'
+const LOCK_LEASE = '5'
 const put = { key: KEY, value: b64('v') }
 const compare = [{ key: KEY, target: 'VERSION', result: 'GREATER', version: '0' }]
 
@@ -56,12 +57,28 @@ const ONE_STATEMENT: readonly (readonly [name: string, path: string, body: JsonO
   ['lease grant', '/v3/lease/grant', { ID: LEASE, TTL: '600' }],
   ['lease grant without an id', '/v3/lease/grant', { TTL: '600' }],
   ['put on a lease', '/v3/kv/put', { ...put, lease: LEASE }],
+  ['lease grant for a lock', '/v3/lease/grant', { ID: LOCK_LEASE, TTL: '600' }],
   ['lease time to live', '/v3/lease/timetolive', { ID: LEASE }],
   ['lease time to live with keys', '/v3/lease/timetolive', { ID: LEASE, keys: true }],
   ['lease keep-alive', '/v3/lease/keepalive', { ID: LEASE }],
   ['leases', '/v3/lease/leases', {}],
   ['lease revoke', '/v3/lease/revoke', { ID: LEASE }],
   ['compaction', '/v3/kv/compaction', { revision: '4' }],
+  ['lock', '/v3/lock/lock', { name: b64('lock'), lease: LOCK_LEASE }],
+  ['lock by the lease that holds it', '/v3/lock/lock', { name: b64('lock'), lease: LOCK_LEASE }],
+  ['unlock', '/v3/lock/unlock', { key: b64(`lock/${LOCK_LEASE}`) }],
+  ['campaign', '/v3/election/campaign', { name: b64('e'), lease: LOCK_LEASE }],
+  ['leader', '/v3/election/leader', { name: b64('e') }],
+  ['proclaim', '/v3/election/proclaim', { leader: { key: b64('e/9'), rev: '1', lease: LOCK_LEASE } }],
+  ['resign', '/v3/election/resign', { leader: { key: b64(`e/${LOCK_LEASE}`), rev: '1' } }],
+  ['member list, linearizable', '/v3/cluster/member/list', { linearizable: true }],
+  ['status', '/v3/maintenance/status', {}],
+  ['downgrade cancel', '/v3/maintenance/downgrade', { action: 'CANCEL' }],
+  ['alarms', '/v3/maintenance/alarm', {}],
+  ['alarm raised', '/v3/maintenance/alarm', { action: 'ACTIVATE', alarm: 'NOSPACE' }],
+  ['put without space', '/v3/kv/put', put],
+  ['lease grant without space', '/v3/lease/grant', { TTL: '600' }],
+  ['alarm cleared', '/v3/maintenance/alarm', { action: 'DEACTIVATE', alarm: 'NOSPACE' }],
   ['auth status', '/v3/auth/status', {}],
   ['auth disable', '/v3/auth/disable', {}],
   ['user add', '/v3/auth/user/add', { name: 'u', password: 'pw' }],
@@ -80,12 +97,19 @@ const ONE_STATEMENT: readonly (readonly [name: string, path: string, body: JsonO
   ['user delete', '/v3/auth/user/delete', { name: 'u' }],
 ]
 
-/** What is refused before the store is asked: bad input never touches it. */
+/** What is known without the store, and what is refused before it is asked: bad input never touches it. */
 const NO_STATEMENT: readonly (readonly [name: string, path: string, body: JsonObject])[] = [
   ['put without a key', '/v3/kv/put', {}],
   ['range with a bad sort order', '/v3/kv/range', { key: KEY, sort_order: 9 }],
   ['txn that writes a key twice', '/v3/kv/txn', { success: [{ request_put: put }, { request_put: put }] }],
   ['lease grant for too long', '/v3/lease/grant', { TTL: '9000000001' }],
+  ['member list', '/v3/cluster/member/list', {}],
+  ['member add', '/v3/cluster/member/add', { peerURLs: ['http://127.0.0.1:1'] }],
+  ['member remove', '/v3/cluster/member/remove', { ID: '1' }],
+  ['defragment', '/v3/maintenance/defragment', {}],
+  ['transfer of the leadership', '/v3/maintenance/transfer-leadership', { targetID: '1' }],
+  ['downgrade', '/v3/maintenance/downgrade', { action: 'ENABLE', version: '3.5' }],
+  ['resign without a leader', '/v3/election/resign', {}],
   ['user add without a name', '/v3/auth/user/add', { password: 'pw' }],
   ['role grant of an empty permission', '/v3/auth/role/grant', { name: 'r', perm: {} }],
   ['authenticate', '/v3/auth/authenticate', { name: 'u', password: 'pw' }],
@@ -132,6 +156,10 @@ describe('statements that leave the server', () => {
       await stream.next()
       stream.close()
       await gateway.ok('/v3/maintenance/hashkv', {})
+      await gateway.ok('/v3/maintenance/hash', {})
+      const snapshot = gateway.stream('/v3/maintenance/snapshot', {})
+      await snapshot.next()
+      snapshot.close()
       await gateway.ok('/v3/lease/grant', { ID: '8', TTL: '2' })
       await gateway.ok('/v3/kv/put', { key: b64('leased'), lease: '8' })
       const ends = gateway.stream('/v3/watch', { create_request: { key: b64('leased') } })

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { SnapshotResponseSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import type { SnapshotSize } from '../../store/snapshot.ts'
-import type { Store } from '../../store/store.ts'
+import type { SnapshotSize, Snapshots } from '../../store/snapshot.ts'
 import type { Identity, KeyValue } from '../../store/types.ts'
 import { ETCD_CLUSTER_VERSION } from '../../version.ts'
 
@@ -22,6 +21,11 @@ const HEADER_BYTES = 72
 const LEASE_BYTES = 16
 const KEY_OVERHEAD_BYTES = 40
 
+export interface SnapshotSource {
+  identity(): Promise<Identity>
+  readonly snapshots: Pick<Snapshots, 'size' | 'keys'>
+}
+
 type Piece = MessageInitShape<typeof SnapshotResponseSchema>
 
 /**
@@ -29,7 +33,7 @@ type Piece = MessageInitShape<typeof SnapshotResponseSchema>
  * come, then one more with the SHA-256 of all. Keys are read as the pieces are taken. Fails with `Compacted` when the
  * revision is compacted meanwhile: whoever has no digest has no snapshot.
  */
-export async function* snapshotPieces(store: Pick<Store, 'identity' | 'snapshots'>): AsyncGenerator<Piece> {
+export async function* snapshotPieces(store: SnapshotSource): AsyncGenerator<Piece> {
   const identity = await store.identity()
   const size = await store.snapshots.size()
   let remainingBytes =
@@ -45,7 +49,7 @@ export async function* snapshotPieces(store: Pick<Store, 'identity' | 'snapshots
 }
 
 async function* parts(
-  { snapshots }: Pick<Store, 'snapshots'>,
+  { snapshots }: SnapshotSource,
   identity: Identity,
   size: SnapshotSize,
 ): AsyncGenerator<Uint8Array> {
