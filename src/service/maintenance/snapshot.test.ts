@@ -32,7 +32,7 @@ const keyValue: fc.Arbitrary<KeyValue> = fc.record({
   lease: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
 })
 
-/** Reads docs/snapshot-format.md. */
+/** Reads a snapshot as docs/snapshot-format.md describes it. */
 function readSnapshot(file: Buffer) {
   const numbers = (at: number, count: number) =>
     Array.from({ length: count }, (_, i) => file.readBigInt64BE(at + 8 * i))
