@@ -204,6 +204,8 @@ export class Tail {
   }
 
   private async backOff(error: unknown): Promise<void> {
+    // Whoever waited has left, and with it the connection of a Worker's request: nobody's loss.
+    if (!this.isWanted()) return
     const { clock, random, log } = this.options.environment
     this.failures++
     if (this.failures === 1) log('warn', 'the log cannot be read; watches wait', { error })
