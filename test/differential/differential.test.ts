@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import { etcdBinary, startEtcd } from '../support/etcd.ts'
-import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { POSTGRES_VERSIONS, type Postgres, postgresMissing, startPostgres } from '../support/postgres.ts'
 import { chosenSeed } from '../support/random.ts'
 import { authOperations } from './auth-generator.ts'
 import { expectNoDifference, freshPair } from './judge.ts'
@@ -18,14 +18,20 @@ if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
 const path = 'path' in etcd ? etcd.path : ''
 
 describe.skipIf('missing' in etcd)(`the same random operations (seed ${seed}) to etcd and`, () => {
-  let postgres: Postgres
+  const postgresOf: Postgres[] = []
   beforeAll(async () => {
-    postgres = await startPostgres(18)
+    const versions = POSTGRES_VERSIONS.filter((version) => !postgresMissing(version))
+    for (const version of versions) postgresOf.push(await startPostgres(version))
   })
-  afterAll(() => postgres[Symbol.asyncDispose]())
+  afterAll(async () => {
+    for (const postgres of postgresOf) await postgres[Symbol.asyncDispose]()
+  })
 
-  const withEdgetcd = () =>
-    freshPair(path, () => startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() }))
+  /** On each PostgreSQL in turn: the same seed has the same. */
+  const withEdgetcd = (run: number) => () => {
+    const postgres = postgresOf[run % postgresOf.length] as Postgres
+    return freshPair(path, () => startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() }))
+  }
 
   it('another etcd: the comparison itself is sound', { timeout: 180_000 }, () =>
     expectNoDifference(
@@ -37,13 +43,13 @@ describe.skipIf('missing' in etcd)(`the same random operations (seed ${seed}) to
 
   for (let run = seed; run < seed + runs; run++) {
     it(`edgetcd, seed ${run}: equal answers, history, events and hashes`, { timeout: 180_000 }, () =>
-      expectNoDifference(withEdgetcd, run, (pair) => runRandom(pair, run, operations)),
+      expectNoDifference(withEdgetcd(run), run, (pair) => runRandom(pair, run, operations)),
     )
   }
 
   for (let run = seed; run < seed + authRuns; run++) {
     it(`edgetcd, seed ${run}: equal answers of user and role management`, { timeout: 180_000 }, () =>
-      expectNoDifference(withEdgetcd, run, (pair) => replay(pair, authOperations(run, operations), run)),
+      expectNoDifference(withEdgetcd(run), run, (pair) => replay(pair, authOperations(run, operations), run)),
     )
   }
 })

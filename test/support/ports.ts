@@ -1,28 +1,34 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
+
+/**
+ * Below the ports that systems give to outgoing connections: one of those could take a server's port while the
+ * server is being restarted.
+ */
+const FIRST = 15_000
+const LAST = 32_000
+const TRIES = 100
 
 /** A TCP port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
-  const [port] = await freePorts(1)
-  return port as number
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = randomInt(FIRST, LAST)
+    if (await isFree(port)) return port
+  }
+  throw new Error(`no free port between ${FIRST} and ${LAST} in ${TRIES} tries`)
 }
 
-/** `count` different free ports: all are held until the last is found, so none is given twice. */
+/** `count` different free ports. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere))
-  const ports = servers.map(({ port }) => port)
-  await Promise.all(servers.map(({ close }) => close()))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await freePort())
+  return [...ports]
 }
 
-function listenAnywhere(): Promise<{ port: number; close: () => Promise<void> }> {
-  return new Promise((resolve, reject) => {
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') return reject(new Error('no port'))
-      const close = () => new Promise<void>((closed) => server.close(() => closed()))
-      resolve({ port: address.port, close })
-    })
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }
