@@ -122,8 +122,9 @@ describe('statements that leave the server', () => {
   beforeAll(async () => {
     postgres = await startPostgres(18, { settings: { ...LOG_ENTRIES, log_statement: 'all' } })
     server = await startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
-    // The first request of a process asks who the store is.
+    // The first request of a process asks who the store is, and each of its connections is prepared once.
     await server.gateway.ok('/v3/kv/range', { key: KEY })
+    await server.gateway.ok('/v3/kv/deleterange', { key: KEY })
   })
   afterAll(async () => {
     await server[Symbol.asyncDispose]()

@@ -3,6 +3,7 @@ import { LIMITS } from '../../etcd/limits.ts'
 import type { Sql, SqlParameter, SqlRow, Statement } from '../sql.ts'
 import { connectFailure, statementFailure } from './failure.ts'
 import { Pipeline, queryConfig, twice } from './pipeline.ts'
+import { beginSession } from './session.ts'
 
 /** Connections beside the pipeline: the batch in flight, lease calls, and what takes long. */
 const POOL_CONNECTIONS_MAX = 8
@@ -26,7 +27,7 @@ export function openPostgres(config: ClientConfig): Sql {
     { ...shared, query_timeout: LIMITS.requestTimeoutMs },
     { prepare: true, gather: true },
   )
-  const pool = new Pool({ ...shared, max: POOL_CONNECTIONS_MAX })
+  const pool = new Pool({ ...shared, max: POOL_CONNECTIONS_MAX, onConnect: beginSession })
   // An idle connection that is lost is replaced when next needed; whoever runs a statement learns from the statement.
   pool.on('error', () => {})
   // The pool listens to idle connections only: one lost under a statement would end the process.

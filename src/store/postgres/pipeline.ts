@@ -4,6 +4,7 @@ import { SqlError, type SqlParameter, type SqlRow, type Statement } from '../sql
 import { TYPES } from './decode.ts'
 import { encodeParameter } from './encode.ts'
 import { connectFailure, statementFailure } from './failure.ts'
+import { beginSession } from './session.ts'
 
 /** What `pg` is asked for one statement. Prepared once a connection under the statement's name when `prepare`. */
 export function queryConfig(statement: Statement, parameters: readonly SqlParameter[], prepare: boolean) {
@@ -77,6 +78,7 @@ export class Pipeline {
   async #connect(client: Client): Promise<Client> {
     try {
       await client.connect()
+      if (this.#prepare) await beginSession(client)
     } catch (error) {
       throw connectFailure(error)
     }
