@@ -4,15 +4,16 @@ import {
   RangeRequest_SortOrder as SortOrder,
   RangeRequest_SortTarget as SortTarget,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { conditionOf, intervalOf } from './interval.ts'
 import { headAt, type Reader } from './reader.ts'
 import { boundedLimit, cut, hasFilters, isSorted, limitBeforeSort, needsValues } from './select.ts'
-import type { SqlRow, SqlType, Statement } from './sql.ts'
+import type { SqlRow } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import rangeSql from './statements/range.sql'
 import rangeCountSql from './statements/range-count.sql'
 import rangePageSql from './statements/range-page.sql'
 import rangeSortedSql from './statements/range-sorted.sql'
-import { type Head, type Interval, intervalOf, type KeyValue } from './types.ts'
+import type { Head, KeyValue } from './types.ts'
 
 export interface RangeResult {
   readonly head: Head
@@ -20,14 +21,6 @@ export interface RangeResult {
   readonly count: bigint
   readonly more: boolean
 }
-
-/** The three shapes of an interval, as conditions on the statement's first parameters. */
-const INTERVALS = {
-  one: { condition: 'kv.key = $1', types: ['bytea'] },
-  between: { condition: 'kv.key >= $1 and kv.key < $2', types: ['bytea', 'bytea'] },
-  from: { condition: 'kv.key >= $1', types: ['bytea'] },
-} as const satisfies Record<string, { condition: string; types: readonly SqlType[] }>
-type Shape = keyof typeof INTERVALS
 
 const VALUE =
   'coalesce(kv.value, (select l.value from :schema.log l where l.mod_revision = kv.mod_revision and l.sub = kv.sub))'
@@ -46,11 +39,6 @@ const SHORT_RANGE_KEYS_MAX = 500n
 
 const EMPTY = new Uint8Array(0)
 
-function shapeOf(interval: Interval): Shape {
-  if (interval.to === null) return 'one'
-  return interval.to.length === 0 ? 'from' : 'between'
-}
-
 /**
  * KV.Range over the store, whole or in part, now or in the past: one statement, whose text depends on the shape of the
  * request only. Each text is made when it is first needed.
@@ -58,7 +46,6 @@ function shapeOf(interval: Interval): Shape {
 export class RangeReader {
   readonly #reader: Reader
   readonly #statement: StatementFactory
-  readonly #statements = new Map<string, Statement>()
 
   constructor(reader: Reader, statement: StatementFactory) {
     this.#reader = reader
@@ -77,54 +64,40 @@ export class RangeReader {
   }
 
   async #present(request: RangeRequest): Promise<RangeResult> {
-    const interval = intervalOf(request.key, request.rangeEnd)
-    const shape = shapeOf(interval)
-    const { condition, types } = INTERVALS[shape]
-    const value = request.keysOnly ? NO_VALUE : VALUE
-    const bounds =
-      interval.to === null || interval.to.length === 0 ? [interval.from] : [interval.from, interval.to]
-    const limit = shape === 'one' ? undefined : limitBeforeSort(request)
+    const { shape, condition, types, parameters } = conditionOf(
+      intervalOf(request.key, request.rangeEnd),
+      'kv.key',
+      1,
+    )
+    const fragments = { interval: condition, value: request.keysOnly ? NO_VALUE : VALUE }
     const name = `range ${shape}${request.keysOnly ? ' keys' : ''}`
+    const limit = shape === 'one' ? undefined : limitBeforeSort(request)
     if (limit === undefined) {
-      const statement = this.#cached(name, () =>
-        this.#statement(name, rangeSql, types, { interval: condition, value }),
-      )
-      const rows = await (shape === 'one'
-        ? this.#reader.read(statement, bounds, 1)
-        : this.#reader.long(statement, bounds, 1))
+      const statement = this.#statement(name, rangeSql, types, fragments)
+      const rows = await this.#reader[shape === 'one' ? 'read' : 'long'](statement, parameters, 1)
       return this.#result(request, rows)
     }
-    const pageName = `${name} page`
-    const statement = this.#cached(pageName, () =>
-      this.#statement(pageName, rangePageSql, [...types, 'int8'], {
-        interval: condition,
-        value,
-        limit: `$${types.length + 1}`,
-      }),
-    )
-    const parameters = [...bounds, limit]
-    const rows = await (limit <= SHORT_RANGE_KEYS_MAX
-      ? this.#reader.read(statement, parameters, 1)
-      : this.#reader.long(statement, parameters, 1))
-    return this.#result(request, rows)
+    const statement = this.#statement(`${name} page`, rangePageSql, [...types, 'int8'], {
+      ...fragments,
+      limit: `$${types.length + 1}`,
+    })
+    const lane = limit <= SHORT_RANGE_KEYS_MAX ? 'read' : 'long'
+    return this.#result(request, await this.#reader[lane](statement, [...parameters, limit], 1))
   }
 
   async #count(request: RangeRequest, past: boolean): Promise<RangeResult> {
     const interval = intervalOf(request.key, request.rangeEnd)
-    const name = past ? 'count at' : `count ${shapeOf(interval)}`
-    const { condition, types } = INTERVALS[shapeOf(interval)]
-    const statement = this.#cached(name, () =>
-      past
-        ? this.#statement(name, rangeCountSql, ['bytea', 'bytea', 'int8'], {
-            count: ':schema.range_count($1, $2, $3)',
-          })
-        : this.#statement(name, rangeCountSql, types, {
-            count: `(select count(*) from :schema.kv where ${condition})`,
-          }),
-    )
-    const bounds =
-      interval.to === null || interval.to.length === 0 ? [interval.from] : [interval.from, interval.to]
-    const parameters = past ? [interval.from, interval.to, request.revision] : bounds
+    if (past) {
+      const statement = this.#statement('count at', rangeCountSql, ['bytea', 'bytea', 'int8'], {
+        count: ':schema.range_count($1, $2, $3)',
+      })
+      const parameters = [interval.from, interval.to, request.revision]
+      return this.#result(request, await this.#reader.long(statement, parameters, 1))
+    }
+    const { shape, condition, types, parameters } = conditionOf(interval, 'kv.key', 1)
+    const statement = this.#statement(`count ${shape}`, rangeCountSql, types, {
+      count: `(select count(*) from :schema.kv where ${condition})`,
+    })
     return this.#result(request, await this.#reader.long(statement, parameters, 1))
   }
 
@@ -138,21 +111,19 @@ export class RangeReader {
         ? `kv.key ${direction}`
         : `${COLUMNS[request.sortTarget]} ${direction}, kv.key`
     const name = `range sorted ${SortTarget[request.sortTarget]} ${direction}${cutFirst ? ' cut' : ''}${values ? '' : ' keys'}`
-    const statement = this.#cached(name, () =>
-      this.#statement(
-        name,
-        rangeSortedSql,
-        ['bytea', 'bytea', 'int8', 'int8', 'int8', 'int8', 'int8', 'int8'],
-        {
-          order,
-          with_value: String(values),
-          value: values ? 'kv.value' : NO_VALUE,
-          pushed_limit: cutFirst ? '$8' : 'null',
-          total: cutFirst
-            ? 'case when (select count(*) from found) = $8 then :schema.range_count($1, $2, $3) end'
-            : '(select count(*) from found)',
-        },
-      ),
+    const statement = this.#statement(
+      name,
+      rangeSortedSql,
+      ['bytea', 'bytea', 'int8', 'int8', 'int8', 'int8', 'int8', 'int8'],
+      {
+        order,
+        with_value: String(values),
+        value: values ? 'kv.value' : NO_VALUE,
+        pushed_limit: cutFirst ? '$8' : 'null',
+        total: cutFirst
+          ? 'case when (select count(*) from found) = $8 then :schema.range_count($1, $2, $3) end'
+          : '(select count(*) from found)',
+      },
     )
     const off = (revision: bigint): bigint | null => (revision === 0n ? null : revision)
     const rows = await this.#reader.long(
@@ -191,14 +162,5 @@ export class RangeReader {
     }
     const counted = rows[0]?.[6] as bigint | null | undefined
     return { head, count: counted ?? BigInt(kvs.length), ...cut(request, kvs) }
-  }
-
-  #cached(name: string, make: () => Statement): Statement {
-    let statement = this.#statements.get(name)
-    if (statement === undefined) {
-      statement = make()
-      this.#statements.set(name, statement)
-    }
-    return statement
   }
 }

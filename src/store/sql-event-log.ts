@@ -1,10 +1,11 @@
 import { LIMITS } from '../etcd/limits.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from './event-log.ts'
+import { conditionOf, intervalOf } from './interval.ts'
 import { headAt, type Reader } from './reader.ts'
-import type { SqlRow, SqlType, Statement } from './sql.ts'
+import type { SqlRow } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import eventsSql from './statements/events.sql'
-import { intervalOf, type KeyValue } from './types.ts'
+import type { KeyValue } from './types.ts'
 
 const PREVIOUS = {
   // As etcd: the state at the revision before, which is gone once that was compacted. A row that superseded one of its
@@ -19,12 +20,7 @@ const NO_PREVIOUS = {
   columns: 'null::bigint, null::bigint, null::bigint, null::bigint, null::bytea',
 }
 
-const INTERVALS = {
-  all: { condition: 'true', types: [] },
-  one: { condition: 'l.key = $4', types: ['bytea'] },
-  between: { condition: 'l.key >= $4 and l.key < $5', types: ['bytea', 'bytea'] },
-  from: { condition: 'l.key >= $4', types: ['bytea'] },
-} as const satisfies Record<string, { condition: string; types: readonly SqlType[] }>
+const EVERYTHING = { shape: 'all', condition: 'true', types: [], parameters: [] } as const
 
 const EMPTY = new Uint8Array(0)
 
@@ -60,7 +56,6 @@ function eventOf(row: SqlRow): LoggedEvent {
 export class SqlEventLog implements EventLog {
   readonly #reader: Reader
   readonly #statement: StatementFactory
-  readonly #statements = new Map<string, Statement>()
   readonly #listeners = new Set<(revision: bigint) => void>()
 
   constructor(reader: Reader, statement: StatementFactory) {
@@ -69,26 +64,21 @@ export class SqlEventLog implements EventLog {
   }
 
   async read(query: EventQuery): Promise<EventPage> {
-    const interval = query.range && intervalOf(query.range.key, query.range.rangeEnd)
-    const shape =
-      interval === undefined
-        ? 'all'
-        : interval.to === null
-          ? 'one'
-          : interval.to.length === 0
-            ? 'from'
-            : 'between'
-    const bounds =
-      interval === undefined
-        ? []
-        : interval.to === null || interval.to.length === 0
-          ? [interval.from]
-          : [interval.from, interval.to]
-    const rows = await this.#reader.read(this.#shaped(shape, query.prevKv), [
+    const { range, prevKv } = query
+    const { shape, condition, types, parameters } =
+      range === undefined ? EVERYTHING : conditionOf(intervalOf(range.key, range.rangeEnd), 'l.key', 4)
+    const previous = prevKv ? PREVIOUS : NO_PREVIOUS
+    const statement = this.#statement(
+      `events ${shape}${prevKv ? ' prev' : ''}`,
+      eventsSql,
+      ['int8', 'int8', 'int8', ...types],
+      { interval: condition, previous_join: previous.join, previous_columns: previous.columns },
+    )
+    const rows = await this.#reader.read(statement, [
       query.after,
       BigInt(LIMITS.watchRevisionsPerRead),
       BigInt(LIMITS.watchBytesPerRead),
-      ...bounds,
+      ...parameters,
     ])
     const through = rows[0]?.[4] as bigint
     const events: LoggedEvent[] = []
@@ -107,21 +97,5 @@ export class SqlEventLog implements EventLog {
   /** This process committed up to `revision`. */
   written(revision: bigint): void {
     for (const listener of this.#listeners) listener(revision)
-  }
-
-  #shaped(shape: keyof typeof INTERVALS, prevKv: boolean): Statement {
-    const name = `events ${shape}${prevKv ? ' prev' : ''}`
-    let statement = this.#statements.get(name)
-    if (statement === undefined) {
-      const { condition, types } = INTERVALS[shape]
-      const previous = prevKv ? PREVIOUS : NO_PREVIOUS
-      statement = this.#statement(name, eventsSql, ['int8', 'int8', 'int8', ...types], {
-        interval: condition,
-        previous_join: previous.join,
-        previous_columns: previous.columns,
-      })
-      this.#statements.set(name, statement)
-    }
-    return statement
   }
 }

@@ -30,18 +30,21 @@ function stripComments(text: string): string {
 }
 
 /**
- * Makes the statements of one schema from the texts of the .sql files.
+ * Makes the statements of one schema from the texts of the .sql files, each when it is first asked for by its name.
  *
  * `fragments` replace `:name` in the text, from a closed set that the caller writes out: nothing that comes from a
  * request is ever written into a text.
  */
 export function statementFactory(schema: string) {
+  const made = new Map<string, Statement>()
   return (
     name: string,
     text: string,
     types: readonly SqlType[],
     fragments: Readonly<Record<string, string>> = {},
   ): Statement => {
+    const before = made.get(name)
+    if (before !== undefined) return before
     let written = stripComments(text)
     for (const [fragment, value] of Object.entries({ ...fragments, due: DUE })) {
       written = written.replaceAll(new RegExp(`:${fragment}\\b`, 'g'), () => value)
@@ -51,7 +54,9 @@ export function statementFactory(schema: string) {
       /\$(\d+)/g,
       (parameter, number) => `${parameter}::${types[Number(number) - 1]}`,
     )
-    return { name, types, text: `${writeSchema(written, schema)} ${UNCACHEABLE}` }
+    const statement = { name, types, text: `${writeSchema(written, schema)} ${UNCACHEABLE}` }
+    made.set(name, statement)
+    return statement
   }
 }
 export type StatementFactory = ReturnType<typeof statementFactory>

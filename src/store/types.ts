@@ -22,21 +22,3 @@ export interface Identity {
   readonly memberId: bigint
   readonly raftTerm: bigint
 }
-
-/**
- * An interval of keys as the SQL functions take it: `to` null is the one key `from`, empty is from `from` to the end of
- * the keyspace, anything else is [from, to).
- */
-export interface Interval {
-  readonly from: Uint8Array
-  readonly to: Uint8Array | null
-}
-
-const TO_THE_END = new Uint8Array(0)
-
-/** The interval that etcd's `key` and `range_end` mean: an absent end is one key, a single zero byte is the end. */
-export function intervalOf(key: Uint8Array, rangeEnd: Uint8Array): Interval {
-  if (rangeEnd.length === 0) return { from: key, to: null }
-  if (rangeEnd.length === 1 && rangeEnd[0] === 0) return { from: key, to: TO_THE_END }
-  return { from: key, to: rangeEnd }
-}

@@ -6,8 +6,8 @@ import {
   type RangeRequest,
   type TxnRequest,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { intervalOf } from '../interval.ts'
 import { limitBeforeSort, needsValues } from '../select.ts'
-import { intervalOf } from '../types.ts'
 import { DeleteFlag, Instruction, PutFlag, RangeFlag } from './instruction.ts'
 import type { Program } from './program.ts'
 

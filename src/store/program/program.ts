@@ -1,5 +1,5 @@
+import type { Interval } from '../interval.ts'
 import type { SqlParameter } from '../sql.ts'
-import type { Interval } from '../types.ts'
 import { Instruction, type RefusedBy } from './instruction.ts'
 
 /** The parts of an instruction that are not left empty. */
