@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,10 +13,17 @@ export function cacheDir(name: string): string {
   return dir
 }
 
+const temporary = new Set<string>()
+process.on('exit', () => {
+  for (const dir of temporary) rmSync(dir, { recursive: true, force: true })
+})
+
 /**
  * A new empty directory under the system's temporary one: the checkout may lie where only root may enter, and a
- * Unix socket's path ends at 107 bytes. The caller removes it.
+ * Unix socket's path ends at 107 bytes. It is removed when the process ends, if the caller didn't do so before.
  */
 export function temporaryDir(name: string): string {
-  return mkdtempSync(join(tmpdir(), `edgetcd-${name}-`))
+  const dir = mkdtempSync(join(tmpdir(), `edgetcd-${name}-`))
+  temporary.add(dir)
+  return dir
 }

@@ -12,6 +12,8 @@ export interface Child {
   signal(signal: NodeJS.Signals, options?: { group: boolean }): void
   /** SIGTERM, then SIGKILL after `graceMs`; resolves when the process is gone. */
   stop(graceMs?: number): Promise<void>
+  /** The same for a `detached` child's whole process group; resolves when the last of it is gone. */
+  stopGroup(graceMs?: number): Promise<void>
 }
 
 const alive = new Set<ChildProcess>()
@@ -49,7 +51,9 @@ export function startProcess(command: string, args: readonly string[], options: 
     get running() {
       return running
     },
-    signal: (signal, target) => signalQuietly(target?.group ? -(child.pid ?? 0) : (child.pid ?? 0), signal),
+    signal(signal, target) {
+      signalQuietly(target?.group ? -(child.pid ?? 0) : (child.pid ?? 0), signal)
+    },
     async stop(graceMs = 10_000) {
       if (!running) return
       child.kill('SIGTERM')
@@ -57,16 +61,28 @@ export function startProcess(command: string, args: readonly string[], options: 
       await exited
       clearTimeout(timer)
     },
+    async stopGroup(graceMs = 10_000) {
+      const group = -(child.pid ?? 0)
+      signalQuietly(group, 'SIGTERM')
+      const timer = setTimeout(() => signalQuietly(group, 'SIGKILL'), graceMs)
+      while (signalQuietly(group, 0)) await new Promise((resolve) => setTimeout(resolve, 20))
+      clearTimeout(timer)
+      await exited
+    },
   }
 }
 
-/** Sends a signal; a process that is gone already is fine, no process at all is not. */
-function signalQuietly(pid: number, signal: NodeJS.Signals): void {
+/**
+ * Sends a signal (0: none); gives whether there was somebody to get it. A process that is gone already is fine, one
+ * that was never started is not.
+ */
+function signalQuietly(pid: number, signal: NodeJS.Signals | 0): boolean {
   if (pid === 0) throw new Error('the process was never started')
   try {
-    process.kill(pid, signal)
+    return process.kill(pid, signal)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
   }
 }
 

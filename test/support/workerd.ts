@@ -29,10 +29,7 @@ export async function startWorkerd(
     gateway,
     async [Symbol.asyncDispose]() {
       gateway.close()
-      child.signal('SIGTERM', { group: true })
-      const killer = setTimeout(() => child.signal('SIGKILL', { group: true }), 10_000)
-      await child.exited
-      clearTimeout(killer)
+      await child.stopGroup()
     },
   }
 }

@@ -50,8 +50,7 @@ it.skipIf('missing' in python)("Python's etcd3gw does its daily work against npm
     console.log(work.output().trimEnd().split('\n').slice(-3).join('\n'))
   } finally {
     gateway.close()
-    server.signal('SIGTERM', { group: true })
-    await server.exited
+    await server.stopGroup()
     rmSync(dataDir, { recursive: true, force: true })
   }
 })
