@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import { projectRoot, temporaryDir } from '../support/paths.ts'
 
@@ -33,7 +33,9 @@ async function printed(command: string): Promise<string> {
 }
 
 test('the curl lines of README.md print on a fresh store what it shows, in its order', async () => {
-  await using server = await startEdgetcd({ dataDir: join(temporaryDir('readme'), 'data') })
+  const dir = temporaryDir('readme')
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  await using server = await startEdgetcd({ dataDir: join(dir, 'data') })
   const found = examples()
   expect(found.length).toBe(5)
   for (const { command, output } of found) {
