@@ -88,10 +88,6 @@ declare
   old_value    bytea;
 begin
   perform :schema.lock_writes();
-  if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'edgetcd writes need READ COMMITTED, this session has %', current_setting('transaction_isolation')
-      using hint = 'remove default_transaction_isolation from the role or the database';
-  end if;
   select h.revision, h.compact_revision, h.auth_revision,
          coalesce((select bit_or(case a.alarm when 1 then 1 when 2 then 2 else 0 end) from :schema.alarm a), 0)
     into start_rev, compact_rev, auth_rev, raised from :schema.head h;

@@ -15,10 +15,6 @@ create or replace function :schema.begin_auth_change() returns void
 language plpgsql volatile as $$
 begin
   perform :schema.lock_writes();
-  if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'edgetcd writes need READ COMMITTED, this session has %', current_setting('transaction_isolation')
-      using hint = 'remove default_transaction_isolation from the role or the database';
-  end if;
 end $$;
 
 create or replace function :schema.end_auth_change() returns bigint

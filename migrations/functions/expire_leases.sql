@@ -18,9 +18,11 @@ begin
   if known <> run then
     update :schema.head h set incarnation = run;
     if known <> '' then  -- '': the store is new, and no lease of it ever fell due
-      -- The database was away: nobody could renew. Every lease starts its TTL anew, as on a new etcd leader.
-      update :schema.lease l set expires_at = greatest(l.expires_at, moment + l.ttl * interval '1 second');
-      return revision;
+      -- The database was away: nobody could renew. Leases from before live at least one TTL from its return, as on a new
+      -- etcd leader; one that was granted or renewed since then ends later anyway, and stays as it is.
+      update :schema.lease l set expires_at = began + l.ttl * interval '1 second'
+        from :schema.began_serving(known) began
+        where l.expires_at < began + l.ttl * interval '1 second';
     end if;
   end if;
   for due in

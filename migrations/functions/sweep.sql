@@ -19,10 +19,14 @@ declare
 begin
   select s.revision, s.sub into done_revision, done_sub from :schema.sweep s for update;
   select h.compact_revision into goal from :schema.head h;
-  if done_revision > goal
-     or not exists (select from :schema.log l where (l.mod_revision, l.sub) > (done_revision, done_sub) and l.mod_revision <= goal)
-        and done_revision = goal then
+  if done_revision > goal then
     return false;
+  end if;
+  if done_revision = goal then
+    -- The goal's own revision may be larger than a batch.
+    if not exists (select from :schema.log l where l.mod_revision = goal and l.sub > done_sub) then
+      return false;
+    end if;
   end if;
   if done_revision < goal then
     -- Tombstones that lay exactly at the last compacted revision.

@@ -8,6 +8,8 @@ export const LIMITS = {
   messageOverheadBytes: 512 * 1024,
   /** etcd `--max-txn-ops`. */
   txnOpsMax: 128,
+  /** Bodies that are being received by a process at one time, together. */
+  bodiesBytesMax: 256 * 1024 * 1024,
   /** The longest key that can be put: what an entry of PostgreSQL's indexes holds with the columns beside it. */
   keyBytesMax: 2_560,
   /** The longest name of a user or role, for the same reason. */
@@ -19,7 +21,7 @@ export const LIMITS = {
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
   /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
-  bodyBytesMax: 8 * 1024 * 1024,
+  bodyBytesMax: 4 * 1024 * 1024,
   /** etcd: the shortest lease, one and a half election timeouts rounded up, in seconds. */
   leaseTtlMin: 2n,
   /** etcd `maxLeaseTTL`, in seconds. */

@@ -20,10 +20,14 @@ export function readIncoming(incoming: IncomingMessage): Promise<Uint8Array> {
         reject(error)
       }
     })
-    incoming.on('end', () => resolve(buffer.bytes()))
+    incoming.on('end', () => {
+      resolve(buffer.bytes())
+      buffer.release()
+    })
     incoming.on('error', (cause) => reject(EtcdError.of('Canceled', cause)))
     incoming.on('close', () => {
       clearTimeout(timeout)
+      buffer.release()
       if (!incoming.complete) reject(EtcdError.of('Canceled'))
     })
   })

@@ -2,6 +2,7 @@ import type { Clock } from '../environment.ts'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
 import type { Call } from '../service/call.ts'
+import { BodyBudget } from './body-budget.ts'
 import { Lifetime } from './lifetime.ts'
 import type { HeaderReader } from './method.ts'
 
@@ -61,19 +62,29 @@ export function readToken(request: RpcRequest): string | undefined {
   return token?.replace(/^Bearer /i, '')
 }
 
-/** A body grows no further than `LIMITS.bodyBytesMax`; the message in it has its own, smaller limit. */
+/**
+ * A body grows no further than `LIMITS.bodyBytesMax`; the message in it has its own, smaller limit. Whoever makes one must
+ * `release` it.
+ */
 export class BodyBuffer {
   readonly #chunks: Uint8Array[] = []
+  readonly #budget = new BodyBudget()
   #length = 0
 
-  /** Fails with ResourceExhausted when the body is too large. */
+  /** Fails with ResourceExhausted when the body is too large, or too much is being received. */
   push(chunk: Uint8Array): void {
-    this.#length += chunk.byteLength
-    if (this.#length > LIMITS.bodyBytesMax) {
+    if (this.#length + chunk.byteLength > LIMITS.bodyBytesMax) {
       const message = `the body of the request is larger than max (${LIMITS.bodyBytesMax})`
       throw new EtcdError(GrpcCode.ResourceExhausted, message)
     }
+    this.#budget.take(chunk.byteLength)
+    this.#length += chunk.byteLength
     this.#chunks.push(chunk)
+  }
+
+  /** The body has been received, or nobody waits for it any more. May be called twice. */
+  release(): void {
+    this.#budget.release()
   }
 
   bytes(): Uint8Array {
@@ -92,6 +103,10 @@ export class BodyBuffer {
 /** Reads a whole body. Fails with ResourceExhausted when it is too large, or as its source does. */
 export async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const buffer = new BodyBuffer()
-  for await (const chunk of body) buffer.push(chunk)
-  return buffer.bytes()
+  try {
+    for await (const chunk of body) buffer.push(chunk)
+    return buffer.bytes()
+  } finally {
+    buffer.release()
+  }
 }

@@ -2,6 +2,7 @@ import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/prot
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import type { Done } from '../observe/rpc-metrics.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
+import { BodyBudget } from './body-budget.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, streamErrorAnswer, streamErrorLine, toEtcdError } from './errors.ts'
 import { encodeJson, JsonStream } from './json/index.ts'
@@ -152,6 +153,15 @@ class Stream {
 
 async function* jsonValues(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const values = new JsonStream()
-  for await (const chunk of body) yield* values.push(chunk)
-  yield* values.end()
+  const budget = new BodyBudget()
+  try {
+    for await (const chunk of body) {
+      budget.take(chunk.byteLength)
+      yield* values.push(chunk)
+      if (!values.holds) budget.release()
+    }
+    yield* values.end()
+  } finally {
+    budget.release()
+  }
 }

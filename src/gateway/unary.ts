@@ -1,3 +1,5 @@
+import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import type { Call } from '../service/call.ts'
 import { type Answer, RPC_HEADERS } from './answer.ts'
 import type { Context } from './context.ts'
@@ -24,12 +26,23 @@ export async function answerUnary(
     const message = decodeMessage(rpc.input, body, messageBytesMax)
     const work = (call: Call) => rpc.handler(services)(message, call)
     const response = await withCall(request, timeoutMs, environment.clock, work)
-    const answer = { status: 200, headers: RPC_HEADERS, body: encodeJson(rpc.output, response) }
+    const answer = { status: 200, headers: RPC_HEADERS, body: encodeAnswer(rpc, response) }
     done('OK')
     return answer
   } catch (thrown) {
     const error = toEtcdError(thrown, environment.log)
     done(error.code)
     return errorAnswer(error)
+  }
+}
+
+/** Fails with ResourceExhausted when the answer is longer than the platform's longest string, about 512 MiB. */
+function encodeAnswer(rpc: UnaryRpc, response: MessageInitShape<DescMessage>): string {
+  try {
+    return encodeJson(rpc.output, response)
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown
+    const message = 'the answer is too large for one message; ask for it in parts, with a limit'
+    throw new EtcdError(GrpcCode.ResourceExhausted, message, { cause: thrown })
   }
 }

@@ -7,6 +7,10 @@ const RETRIABLE = new Set(['40001', '40P01'])
 /** The database is there but serves nobody now: starting or stopping, out of connections, a standby. */
 const NOT_SERVING = new Set(['57P03', '53300', '25006'])
 
+const DISK_FULL = '53100'
+/** No such schema, table or function. */
+const NOT_MIGRATED = new Set(['3F000', '42P01', '42883'])
+
 /** Whether the statement is known not to have happened and may simply be run again. */
 export function isRetriable(error: unknown): boolean {
   return error instanceof SqlError && error.kind === 'failed' && RETRIABLE.has(error.sqlstate ?? '')
@@ -32,12 +36,36 @@ export function etcdFailure(error: unknown): EtcdError {
   }
 }
 
+/** What a client is told of a read that failed: nothing can have happened, so nothing is in doubt. */
+export function readFailure(error: unknown): EtcdError {
+  return error instanceof SqlError && error.kind === 'unknown'
+    ? EtcdError.of('NoLeader', error)
+    : etcdFailure(error)
+}
+
+/** Whether the database refused a batch for a reason that no member of it is to blame for: time, space, connections. */
+export function isNobodysFault(error: SqlError): boolean {
+  return (
+    error.sqlstate === '57014' ||
+    error.sqlstate?.startsWith('53') === true ||
+    NOT_SERVING.has(error.sqlstate ?? '')
+  )
+}
+
 function databaseError(error: SqlError): EtcdError {
   const sqlstate = error.sqlstate ?? ''
   if (RETRIABLE.has(sqlstate) || sqlstate === '57014') return EtcdError.of('Timeout', error)
-  if (NOT_SERVING.has(sqlstate)) return EtcdError.of('NoLeader', error)
-  // Disk full, out of memory and the like: the nearest that etcd has.
-  if (sqlstate.startsWith('53')) return EtcdError.of('NoSpace', error)
+  if (sqlstate === DISK_FULL) return EtcdError.of('NoSpace', error)
+  if (NOT_SERVING.has(sqlstate) || sqlstate.startsWith('53')) return EtcdError.of('NoLeader', error)
+  if (NOT_MIGRATED.has(sqlstate)) {
+    return new EtcdError(
+      GrpcCode.Unavailable,
+      'etcdserver: the database has no store here; run `edgetcd migrate`',
+      {
+        cause: error,
+      },
+    )
+  }
   return new EtcdError(
     GrpcCode.Internal,
     `etcdserver: the database refused a statement (SQLSTATE ${sqlstate})`,

@@ -39,7 +39,7 @@ export class HistoryHash {
   }
 
   /**
-   * The hash of all changes up to `revision` (0 or below: the current one).
+   * The hash of all changes up to `revision` (0: the current one).
    * @throws EtcdError FutureRev, Compacted
    */
   async hash(revision: bigint): Promise<HashResult> {
@@ -55,7 +55,8 @@ export class HistoryHash {
     const first = await this.#head()
     if (revision > first.revision) throw EtcdError.of('FutureRev')
     if (revision > 0n && revision < first.compactRevision) throw EtcdError.of('Compacted')
-    const upTo = revision > 0n ? revision : first.revision
+    // Only 0 is now. Below it etcd hashes a history without changes.
+    const upTo = revision === 0n ? first.revision : revision
     let crc = crc32c(BUCKET_NAME, 0)
     let after: readonly [bigint, bigint] = [0n, -1n]
     for (;;) {

@@ -61,7 +61,7 @@ export class Leases {
 
   /** What is left of a lease, and with `keys` the keys that it holds, in key order. */
   async timeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLive> {
-    const rows = await this.#reader.read(this.#timeToLive, [id, keys])
+    const rows = await this.#reader[keys ? 'long' : 'read'](this.#timeToLive, [id, keys])
     const grantedTtl = (rows[0]?.[4] as bigint | null) ?? null
     const lease =
       grantedTtl === null

@@ -35,9 +35,15 @@ const COLUMNS: Readonly<Record<SortTarget, string>> = {
 }
 
 /** Beyond this many keys asked for, a range travels beside the pipeline of short reads. */
-const SHORT_RANGE_KEYS_MAX = 500n
+export const SHORT_RANGE_KEYS_MAX = 500n
 
 const EMPTY = new Uint8Array(0)
+
+/** How many keys a range gives at most; more than any store has when nothing bounds it. */
+export function keysAtMost(request: RangeRequest): bigint {
+  if (request.rangeEnd.length === 0) return 1n
+  return limitBeforeSort(request) ?? 2n ** 62n
+}
 
 /**
  * KV.Range over the store, whole or in part, now or in the past: one statement, whose text depends on the shape of the

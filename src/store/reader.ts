@@ -1,4 +1,4 @@
-import { etcdFailure } from './failure.ts'
+import { etcdFailure, readFailure } from './failure.ts'
 import type { Sql, SqlParameter, SqlRow, Statement } from './sql.ts'
 import type { Head } from './types.ts'
 
@@ -9,6 +9,9 @@ export interface ReaderOptions {
   /** Told of every answer's milliseconds to the next lease deadline (null: no lease). */
   leaseDue(dueMs: bigint | null): void
 }
+
+/** A pass ends a bounded number of leases; a crowd of them takes several. */
+const EXPIRY_PASSES_MAX = 8
 
 /**
  * Runs the statements that read. Each carries the head in its first row, from its own snapshot: (…, revision, compact
@@ -42,16 +45,17 @@ export class Reader {
   async #run(run: () => Promise<SqlRow[]>, headAt: number, mayRepeat = true): Promise<SqlRow[]> {
     const { expireLeases, leaseDue } = this.#options
     try {
-      const rows = await run()
-      const dueMs = (rows[0]?.[headAt + 3] as bigint | null | undefined) ?? null
-      if (dueMs === null || dueMs > 0n || !mayRepeat) {
-        leaseDue(dueMs)
-        return rows
+      for (let passes = 0; ; passes++) {
+        const rows = await run()
+        const dueMs = (rows[0]?.[headAt + 3] as bigint | null | undefined) ?? null
+        if (dueMs === null || dueMs > 0n || !mayRepeat || passes === EXPIRY_PASSES_MAX) {
+          leaseDue(dueMs)
+          return rows
+        }
+        await expireLeases()
       }
-      await expireLeases()
-      return await run()
     } catch (error) {
-      throw etcdFailure(error)
+      throw mayRepeat ? readFailure(error) : etcdFailure(error)
     }
   }
 }

@@ -10,9 +10,16 @@ import type { KeyValue } from './types.ts'
 const PREVIOUS = {
   // As etcd: the state at the revision before, which is gone once that was compacted. A row that superseded one of its
   // own transaction (a put, then a delete to the end of the keyspace) looks past that one.
-  join: `left join :schema.log own on l.prev_revision = l.mod_revision and own.mod_revision = l.mod_revision and own.sub = l.prev_sub
-         left join :schema.log p on p.mod_revision = coalesce(own.prev_revision, l.prev_revision) and p.sub = coalesce(own.prev_sub, l.prev_sub)
-         and l.mod_revision - 1 >= (select h.compact_revision from :schema.head h)`,
+  // Lateral, with an offset: whatever the planner thinks of the log's size, it probes the index for each event.
+  join: `left join lateral (
+           select o.prev_revision, o.prev_sub from :schema.log o
+           where l.prev_revision = l.mod_revision and o.mod_revision = l.mod_revision and o.sub = l.prev_sub offset 0
+         ) own on true
+         left join lateral (
+           select o.create_revision, o.mod_revision, o.version, o.lease, o.value from :schema.log o
+           where o.mod_revision = coalesce(own.prev_revision, l.prev_revision) and o.sub = coalesce(own.prev_sub, l.prev_sub)
+             and l.mod_revision - 1 >= (select h.compact_revision from :schema.head h) offset 0
+         ) p on true`,
   columns: 'p.create_revision, p.mod_revision, p.version, p.lease, p.value',
 }
 const NO_PREVIOUS = {

@@ -4,17 +4,7 @@
  */
 
 /** What a parameter is. Drivers encode by it; none guesses from the JavaScript value. */
-export type SqlType =
-  | 'int8'
-  | 'int4'
-  | 'bool'
-  | 'text'
-  | 'bytea'
-  | 'int2[]'
-  | 'int4[]'
-  | 'int8[]'
-  | 'bytea[]'
-  | 'text[]'
+export type SqlType = 'int8' | 'int4' | 'bool' | 'text' | 'bytea' | 'int2[]' | 'int4[]' | 'int8[]' | 'bytea[]'
 
 export type SqlScalar = bigint | number | boolean | string | Uint8Array | null
 export type SqlParameter = SqlScalar | readonly SqlScalar[]
@@ -49,7 +39,7 @@ export interface Sql {
 }
 
 /**
- * Why a statement failed, as far as correctness cares (DESIGN invariant 10):
+ * Why a statement failed, as far as correctness cares (invariant 10):
  * - `unreachable`: no connection, so nothing happened;
  * - `unknown`: the connection was lost with the statement in flight, so a write may or may not have happened;
  * - `failed`: the database answered with an error, so nothing happened; `sqlstate` says which.
@@ -57,11 +47,18 @@ export interface Sql {
 export class SqlError extends Error {
   readonly kind: 'unreachable' | 'unknown' | 'failed'
   readonly sqlstate: string | undefined
+  /** No answer came in time. */
+  readonly timedOut: boolean
 
-  constructor(kind: SqlError['kind'], message: string, options: { sqlstate?: string; cause?: unknown } = {}) {
+  constructor(
+    kind: SqlError['kind'],
+    message: string,
+    options: { sqlstate?: string; timedOut?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'SqlError'
     this.kind = kind
     this.sqlstate = options.sqlstate
+    this.timedOut = options.timedOut ?? false
   }
 }

@@ -25,7 +25,7 @@ import {
   putAnswer,
   stepResult,
 } from './program/results.ts'
-import { RangeReader, type RangeResult } from './range.ts'
+import { keysAtMost, RangeReader, type RangeResult, SHORT_RANGE_KEYS_MAX } from './range.ts'
 import { headAt, Reader } from './reader.ts'
 import { Snapshots } from './snapshot.ts'
 import type { Sql, Statement } from './sql.ts'
@@ -63,6 +63,16 @@ const NO_AUTH = -1n
 
 /** The column of the revision in inspect's first row. */
 const INSPECT_HEAD_AT = 5
+
+/** Whether a transaction of ranges asks for no more keys than a short read may. */
+function isShort({ compare, success, failure }: TxnRequest): boolean {
+  if (compare.some(({ rangeEnd }) => rangeEnd.length > 0)) return false
+  let keys = 0n
+  for (const { request } of [...success, ...failure]) {
+    if (request.case === 'requestRange') keys += keysAtMost(request.value)
+  }
+  return keys <= SHORT_RANGE_KEYS_MAX
+}
 
 /** What a delete of an interval counts for in a batch: nobody knows how many keys it will touch. */
 const RANGE_DELETE_OPERATIONS = 64
@@ -206,7 +216,11 @@ export class Store {
     program.request(NO_AUTH, RefusedBy.None, () => {
       plan = compileTxn(program, request)
     })
-    const rows = await this.#reader.read(this.#inspect, program.parameters(), INSPECT_HEAD_AT)
+    const rows = await this.#reader[isShort(request) ? 'read' : 'long'](
+      this.#inspect,
+      program.parameters(),
+      INSPECT_HEAD_AT,
+    )
     const steps = collectSteps(rows.slice(1))
     const failure = outcomeError(steps[1]?.outcome ?? 0)
     if (failure !== undefined) throw failure

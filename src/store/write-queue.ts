@@ -1,7 +1,7 @@
 import type { Environment } from '../environment.ts'
 import { EtcdError } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
-import { etcdFailure, isRetriable } from './failure.ts'
+import { etcdFailure, isNobodysFault, isRetriable } from './failure.ts'
 import type { RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
 import { collectSteps, outcomeError, type StepResult, storeHead } from './program/results.ts'
@@ -94,7 +94,6 @@ export class WriteQueue {
 
   /** Takes the next members, in order of arrival, up to the limits; drops those nobody waits for any more. */
   #nextBatch(): Waiting[] {
-    const now = this.#options.environment.clock.now()
     const batch: Waiting[] = []
     let operations = 0
     let bytes = 0
@@ -106,11 +105,17 @@ export class WriteQueue {
       const full = operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax
       if (full && batch.length > 0) break
       this.#waiting.shift()
-      if (next.signal.aborted) next.reject(EtcdError.of('Canceled'))
-      else if (now - next.since > LIMITS.requestTimeoutMs) next.reject(EtcdError.of('Timeout'))
-      else batch.push(next)
+      if (this.#isWanted(next)) batch.push(next)
     }
     return batch
+  }
+
+  /** Whether somebody still waits for it, and not too long already; if not, that is its answer. */
+  #isWanted({ signal, since, reject }: Waiting): boolean {
+    const late = this.#options.environment.clock.now() - since > LIMITS.requestTimeoutMs
+    if (signal.aborted) reject(EtcdError.of('Canceled'))
+    else if (late) reject(EtcdError.of('Timeout'))
+    return !signal.aborted && !late
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
@@ -167,8 +172,8 @@ export class WriteQueue {
    */
   async #failed(batch: readonly Waiting[], error: unknown): Promise<void> {
     const rolledBack = error instanceof SqlError && error.kind === 'failed' && !isRetriable(error)
-    if (rolledBack && batch.length > 1) {
-      for (const waiting of batch) await this.#send([waiting])
+    if (rolledBack && batch.length > 1 && !isNobodysFault(error)) {
+      for (const waiting of batch) if (this.#isWanted(waiting)) await this.#send([waiting])
       return
     }
     const failure = etcdFailure(error)

@@ -10,4 +10,8 @@ create or replace function :schema.lock_writes() returns void
 language plpgsql volatile as $$
 begin
   lock table :schema.write_lock in share row exclusive mode;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'edgetcd writes need READ COMMITTED, this session has %', current_setting('transaction_isolation')
+      using hint = 'remove default_transaction_isolation from the role or the database';
+  end if;
 end $$;

@@ -35,6 +35,11 @@ export class JsonStream {
     if (this.#scanner.started) this.#hold(chunk.subarray(start))
   }
 
+  /** Whether the beginning of a value waits for its end. */
+  get holds(): boolean {
+    return this.#heldBytes > 0
+  }
+
   /** The body has ended: gives what is complete by that. Throws an InvalidArgument if a value is cut off. */
   *end(): Generator<Uint8Array, void, undefined> {
     if (this.#scanner.end()) yield this.#take(new Uint8Array(0))

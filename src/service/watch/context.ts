@@ -1,10 +1,10 @@
 import type { Environment } from '../../environment.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import { Slots } from '../../slots.ts'
 import type { EventLog } from '../../store/event-log.ts'
 import type { Identity } from '../../store/types.ts'
 import { LogReader } from './log-reader.ts'
 import type { PollInterval } from './pace.ts'
-import { Slots } from './slots.ts'
 import { Tail } from './tail.ts'
 
 export interface WatchDependencies {

@@ -1,9 +1,9 @@
 import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
+import type { Slots } from '../../slots.ts'
 import type { EventLog, EventPage, EventQuery } from '../../store/event-log.ts'
 import { boundedRead } from './bounded-read.ts'
 import { retryDelayMs } from './pace.ts'
-import type { Slots } from './slots.ts'
 import type { Tail } from './tail.ts'
 
 /**

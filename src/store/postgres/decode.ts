@@ -1,6 +1,10 @@
 import type { CustomTypesConfig } from 'pg'
 
-const parseBytes = (hex: string): Uint8Array => Buffer.from(hex.slice(2), 'hex')
+function parseBytes(hex: string): Uint8Array {
+  // A role or database may have `bytea_output = escape`: no answer is better than a wrong one.
+  if (!hex.startsWith('\\x')) throw new TypeError("bytea_output must be 'hex' for edgetcd's role")
+  return Buffer.from(hex.slice(2), 'hex')
+}
 
 /** How a column of each type becomes what `SqlRow` promises; `pg` calls it once a column. */
 const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {

@@ -22,11 +22,6 @@ const ELEMENTS = {
     size: (v: SqlScalar) => (v as Uint8Array).length,
     write: (b: Buffer, v: SqlScalar, at: number) => b.set(v as Uint8Array, at),
   },
-  'text[]': {
-    oid: 25,
-    size: (v: SqlScalar) => Buffer.byteLength(v as string),
-    write: (b: Buffer, v: SqlScalar, at: number) => b.write(v as string, at),
-  },
 } as const
 
 /**
@@ -78,7 +73,6 @@ export function encodeParameter(type: SqlType, value: SqlParameter): string | Bu
     case 'int4[]':
     case 'int8[]':
     case 'bytea[]':
-    case 'text[]':
       return encodeArray(type, value as readonly SqlScalar[])
     default:
       return type satisfies never

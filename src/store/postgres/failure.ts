@@ -3,6 +3,9 @@ import { SqlError } from '../sql.ts'
 /** Sent with FATAL when the server ends a session: whether the statement in flight committed is not known. */
 const SESSION_ENDED = new Set(['57P01', '57P02', '57P05', '25P03'])
 
+/** What `pg` says when `query_timeout` is over. */
+const QUERY_TIMED_OUT = 'Query read timeout'
+
 function sqlstateOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' &&
@@ -25,7 +28,8 @@ export function statementFailure(error: unknown): SqlError {
   if (error instanceof SqlError) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === undefined || SESSION_ENDED.has(sqlstate) || sqlstate.startsWith('08')) {
-    return new SqlError('unknown', textOf(error), { cause: error, ...(sqlstate && { sqlstate }) })
+    const timedOut = textOf(error) === QUERY_TIMED_OUT
+    return new SqlError('unknown', textOf(error), { cause: error, timedOut, ...(sqlstate && { sqlstate }) })
   }
   return new SqlError('failed', textOf(error), { cause: error, sqlstate })
 }

@@ -1,20 +1,24 @@
-import { type ClientConfig, Pool } from 'pg'
+import { Socket } from 'node:net'
+import { type ClientConfig, Pool, type PoolConfig } from 'pg'
 import { LIMITS } from '../../etcd/limits.ts'
+import { Slots } from '../../slots.ts'
 import type { Sql, SqlParameter, SqlRow, Statement } from '../sql.ts'
 import { connectFailure, statementFailure } from './failure.ts'
-import { Pipeline, queryConfig, twice } from './pipeline.ts'
+import { CONNECT_TIMEOUT_MS, Pipeline, queryConfig, twice } from './pipeline.ts'
 import { beginSession } from './session.ts'
 
-/** Connections beside the pipeline: the batch in flight, lease calls, and what takes long. */
-const POOL_CONNECTIONS_MAX = 8
-/** How long a server that doesn't answer may hold up a request that needs a new connection. */
-const CONNECT_TIMEOUT_MS = 3_000
+/** The batch in flight, and lease calls beside it. */
+const WRITE_CONNECTIONS_MAX = 4
+/** Reads that may take long. They wait for each other, and nobody else for them. */
+const LONG_CONNECTIONS_MAX = 4
+/** A read is tried twice, and both tries fit into the time of a request. */
+const READ_TIMEOUT_MS = LIMITS.requestTimeoutMs / 2
 /** Large ranges and pages of history may take longer than a request is given. */
 const LONG_TIMEOUT_MS = 120_000
 
 /**
- * Opens a PostgreSQL for a process that lives between requests: one pipelined connection for short reads, and a pool
- * for writes and long reads. Connects lazily, so it never fails itself; statements fail with a SqlError.
+ * Opens a PostgreSQL for a process that lives between requests: one pipelined connection for short reads, a few for
+ * writes, and a few for long reads. Connects lazily, so it never fails itself; statements fail with a SqlError.
  */
 export function openPostgres(config: ClientConfig): Sql {
   const shared: ClientConfig = {
@@ -23,45 +27,73 @@ export function openPostgres(config: ClientConfig): Sql {
     application_name: 'edgetcd',
     ...config,
   }
-  const pipeline = new Pipeline(
-    { ...shared, query_timeout: LIMITS.requestTimeoutMs },
-    { prepare: true, gather: true },
-  )
-  const pool = new Pool({ ...shared, max: POOL_CONNECTIONS_MAX, onConnect: beginSession })
+  const short = new Pipeline({ ...shared, query_timeout: READ_TIMEOUT_MS }, { prepare: true, gather: true })
+  const writes = openPool(shared, WRITE_CONNECTIONS_MAX)
+  const long = openPool(shared, LONG_CONNECTIONS_MAX)
+  // Waiting for a turn is not waiting for the database, which the pool's own queue takes it for.
+  const turns = new Slots(LONG_CONNECTIONS_MAX)
+  return {
+    read: (statement, parameters) => twice(() => short.query(statement, parameters), true),
+    long: (statement, parameters) =>
+      turns.run(NEVER, () =>
+        twice(() => queryPool(long.pool, statement, parameters, LONG_TIMEOUT_MS), false),
+      ),
+    write: (statement, parameters) => queryPool(writes.pool, statement, parameters, LIMITS.requestTimeoutMs),
+    close: async () => {
+      // Whoever waited for a long read has been told that the server stops.
+      long.cut()
+      await Promise.all([short.close(), writes.pool.end(), long.pool.end()])
+    },
+  }
+}
+
+const NEVER = new AbortController().signal
+
+/** A pool, and a way to end its connections whatever they are doing. */
+function openPool(config: ClientConfig, connectionsMax: number): { readonly pool: Pool; cut(): void } {
+  const sockets = new Set<Socket>()
+  const stream = () => {
+    const socket = new Socket()
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    return socket
+  }
+  // Pipelined only so that a session's first statements may go ahead of a request's.
+  const pool = new Pool({ ...config, stream, max: connectionsMax, pipeline: true } as PoolConfig)
   // An idle connection that is lost is replaced when next needed; whoever runs a statement learns from the statement.
   pool.on('error', () => {})
-  // The pool listens to idle connections only: one lost under a statement would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}))
-
-  async function pooled(
-    statement: Statement,
-    parameters: readonly SqlParameter[],
-    timeoutMs: number,
-  ): Promise<SqlRow[]> {
-    const client = await pool.connect().catch((error: unknown) => {
-      throw connectFailure(error)
-    })
-    let failure: ReturnType<typeof statementFailure> | undefined
-    try {
-      const query = { ...queryConfig(statement, parameters, true), query_timeout: timeoutMs }
-      const result = await client.query<SqlRow[]>(query)
-      return result.rows as unknown as SqlRow[]
-    } catch (error) {
-      failure = statementFailure(error)
-      throw failure
-    } finally {
-      // After an unknown outcome (a time-out too) the connection's state is unknown as well: it isn't used again.
-      client.release(failure?.kind === 'unknown')
-    }
-  }
-
+  pool.on('connect', (client) => {
+    // The pool listens to idle connections only: one lost under a statement would end the process.
+    client.on('error', () => {})
+    beginSession(client, CONNECT_TIMEOUT_MS)
+  })
   return {
-    read: (statement, parameters) => twice(() => pipeline.query(statement, parameters)),
-    long: (statement, parameters) => twice(() => pooled(statement, parameters, LONG_TIMEOUT_MS)),
-    write: (statement, parameters) => pooled(statement, parameters, LIMITS.requestTimeoutMs),
-    close: async () => {
-      await pipeline.close()
-      await pool.end()
+    pool,
+    cut: () => {
+      for (const socket of sockets) socket.destroy()
     },
+  }
+}
+
+async function queryPool(
+  pool: Pool,
+  statement: Statement,
+  parameters: readonly SqlParameter[],
+  timeoutMs: number,
+): Promise<SqlRow[]> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw connectFailure(error)
+  })
+  let failure: ReturnType<typeof statementFailure> | undefined
+  try {
+    const query = { ...queryConfig(statement, parameters, true), query_timeout: timeoutMs }
+    const result = await client.query<SqlRow[]>(query)
+    return result.rows as unknown as SqlRow[]
+  } catch (error) {
+    failure = statementFailure(error)
+    throw failure
+  } finally {
+    // After an unknown outcome (a time-out too) the connection's state is unknown as well: it isn't used again.
+    client.release(failure?.kind === 'unknown')
   }
 }

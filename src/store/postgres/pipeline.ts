@@ -6,6 +6,9 @@ import { encodeParameter } from './encode.ts'
 import { connectFailure, statementFailure } from './failure.ts'
 import { beginSession } from './session.ts'
 
+/** How long a server that doesn't answer may hold up a request that needs a new connection. */
+export const CONNECT_TIMEOUT_MS = 3_000
+
 /** What `pg` is asked for one statement. Prepared once a connection under the statement's name when `prepare`. */
 export function queryConfig(statement: Statement, parameters: readonly SqlParameter[], prepare: boolean) {
   if (parameters.length !== statement.types.length) {
@@ -78,10 +81,10 @@ export class Pipeline {
   async #connect(client: Client): Promise<Client> {
     try {
       await client.connect()
-      if (this.#prepare) await beginSession(client)
     } catch (error) {
       throw connectFailure(error)
     }
+    if (this.#prepare) beginSession(client, CONNECT_TIMEOUT_MS)
     return client
   }
 
@@ -114,13 +117,14 @@ function gatherWrites() {
 
 /**
  * Runs a read again when its connection was lost under it: one that was lost while idle shows only when it is used, and
- * a read changes nothing.
+ * a read changes nothing. A time-out of a short read is such a loss; one of a long read is not.
  */
-export async function twice(read: () => Promise<SqlRow[]>): Promise<SqlRow[]> {
+export async function twice(read: () => Promise<SqlRow[]>, retryTimeouts: boolean): Promise<SqlRow[]> {
   try {
     return await read()
   } catch (error) {
-    if (error instanceof SqlError && error.kind === 'unknown') return read()
+    if (error instanceof SqlError && error.kind === 'unknown' && (retryTimeouts || !error.timedOut))
+      return read()
     throw error
   }
 }

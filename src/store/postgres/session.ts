@@ -1,13 +1,25 @@
-import type { ClientBase } from 'pg'
+import type { ClientBase, QueryConfig } from 'pg'
 import { UNCACHEABLE } from '../statement.ts'
 
 /**
- * Sent once on a connection that lives long. Every statement here is short, and PostgreSQL compiles a short one for half a
- * second where its estimate of a large log is off.
+ * Sent once on a connection that lives long, against what a role or a database may have as its defaults. A write needs to
+ * see what committed while it waited for the lock; bytes must come in the form that is read; and every statement here is
+ * short, while PostgreSQL compiles a short one for half a second where its estimate of a large log is off.
  */
-const SESSION = `set jit = off ${UNCACHEABLE}`
+const SESSION = `select set_config('default_transaction_isolation', 'read committed', false),
+  set_config('bytea_output', 'hex', false), set_config('jit', 'off', false) ${UNCACHEABLE}`
 
-/** Prepares a session, ahead of its first statement. Fails as a statement does. */
-export async function beginSession(client: ClientBase): Promise<void> {
-  await client.query(SESSION)
+/**
+ * Lets a backend notice while it waits for a lock that its client has gone. Apart, for not every platform has it.
+ */
+const NOTICE_LOST_CLIENTS = `set client_connection_check_interval = '10s' ${UNCACHEABLE}`
+
+/**
+ * Prepares a pipelined session, ahead of its first statement. A server that doesn't answer is noticed by its own time-out,
+ * which ends the connection; any other failure shows in the statements that follow, if it matters.
+ */
+export function beginSession(client: ClientBase, timeoutMs: number): void {
+  for (const text of [SESSION, NOTICE_LOST_CLIENTS]) {
+    client.query({ text, query_timeout: timeoutMs } as QueryConfig).catch(() => {})
+  }
 }

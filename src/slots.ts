@@ -1,4 +1,4 @@
-import { EtcdError } from '../../etcd/errors.ts'
+import { EtcdError } from './etcd/errors.ts'
 
 /** Lets a bounded number of things happen at a time; the others wait their turn. */
 export class Slots {
