@@ -52,10 +52,13 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
       const bump = readBump(line.bumpRevision)
       return await onDatabase(config, environment, async (store) => {
         const revision = String(await store.recover(bump))
-        say(`the store goes on at revision ${revision}; all before is compacted`, {
-          event: 'recovered',
-          revision,
-        })
+        say(
+          `the store goes on at revision ${revision}; all before is compacted. Restart the servers that run on it`,
+          {
+            event: 'recovered',
+            revision,
+          },
+        )
       })
     }
     case 'version':

@@ -96,7 +96,7 @@ export function compose(options: ComposeOptions): Application {
     endWatches: watches.close,
     async close() {
       watches.close()
-      sweeper?.close()
+      await sweeper?.close()
       // A lock or a campaign that waited has to take its key back.
       await calls.settled()
       await store.close()

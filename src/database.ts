@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { ClientConfig } from 'pg'
 import type { Config } from './config.ts'
+import { withLibpqModes, withoutPassword } from './database-url.ts'
 import type { Log } from './environment.ts'
 import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
@@ -29,7 +30,7 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
 }
 
 async function openGiven(url: string, schema: string, log: Log): Promise<Database> {
-  const connection: ClientConfig = { connectionString: url }
+  const connection: ClientConfig = { connectionString: withLibpqModes(url) }
   await migrate(connection, schema, log).catch((cause: unknown) => {
     throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
   })
@@ -55,10 +56,6 @@ async function openEmbedded({ dataDir, schema }: Config, log: Log): Promise<Data
     ended: embedded.ended,
     close: () => embedded.close(),
   }
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/^(\w+:\/\/[^/:@]*):[^@]*@/, '$1@').replace(/\?.*$/, '')
 }
 
 /** Where several addresses were tried, the error of each stands in an AggregateError without a message. */

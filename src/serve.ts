@@ -31,12 +31,13 @@ export async function serve(
     instruments: createInstruments(),
     resident: true,
   })
+  let compacting: Promise<void> | undefined
   try {
     // The first look at the store arms the timer of its leases.
     await application.store.head()
     const servers = await listen(config.listenClientUrls, createGateway(application.context))
     if (config.retention !== undefined) {
-      void runCompactor(application.store, config.retention, environment, stopping.signal)
+      compacting = runCompactor(application.store, config.retention, environment, stopping.signal)
     }
     sayReady(config, database.location, say)
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
@@ -47,6 +48,7 @@ export async function serve(
     if (lost !== undefined) throw lost
   } finally {
     stopping.abort()
+    await compacting
     await application.close()
     await database.close()
   }

@@ -4,6 +4,8 @@ import type { Log } from '../environment.ts'
 import { FUNCTIONS, MIGRATIONS } from './migrations.ts'
 import { quoteIdentifier, writeSchema } from './statement.ts'
 
+const CONNECT_TIMEOUT_MS = 10_000
+
 /** The oldest PostgreSQL that the engine's SQL runs on, as server_version_num. */
 const SERVER_VERSION_MIN = 140_000
 
@@ -16,7 +18,9 @@ const FUNCTIONS_CHECKSUM = createHash('sha256').update(FUNCTIONS.join('\n')).dig
  * nothing half done. A database that a newer edgetcd has migrated is refused and left as it is.
  */
 export async function migrate(config: ClientConfig, schema: string, log: Log): Promise<void> {
-  const client = new Client(config)
+  const client = new Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config })
+  // A connection lost between two statements fails the next one; unheard, it would end the process.
+  client.on('error', () => {})
   await client.connect()
   try {
     await client.query('begin')
@@ -45,10 +49,14 @@ async function migrateLocked(client: Client, schema: string, log: Log): Promise<
   const { rowCount } = await client.query('select from pg_namespace where nspname = $1', [schema])
   // Not `create schema if not exists`: a role that may not create schemas can use one that was made for it.
   if (rowCount === 0) await client.query(`create schema ${name}`)
-  await client.query(
-    `create table if not exists ${name}.migration (number int primary key, name text not null, migrated_at timestamptz not null default now())`,
-  )
-  await client.query(`create table if not exists ${name}.function_set (checksum text primary key)`)
+  // Asked first, since `if not exists` wants the right to create even where there is nothing to create.
+  const { rows: found } = await client.query(`select to_regclass($1) as migration`, [`${name}.migration`])
+  if (found[0]?.migration === null) {
+    await client.query(
+      `create table ${name}.migration (number int primary key, name text not null, migrated_at timestamptz not null default now())`,
+    )
+    await client.query(`create table ${name}.function_set (checksum text primary key)`)
+  }
 
   const { rows } = await client.query<{ number: number }>(
     `select number from ${name}.migration order by number`,

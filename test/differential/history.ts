@@ -61,16 +61,14 @@ export function headerRevision(answer: JsonObject): number {
 }
 
 /**
- * Everything at every revision that is left, and its hash. The hash is asked only above the compacted revision and
- * with a key alive that wasn't deleted at that very revision: elsewhere etcd answers from what it remembers of the time
- * before the compaction, or counts what compaction should have hidden.
+ * Everything at every revision that is left, and its hash. The hash is asked only above the compacted
+ * revision: at it etcd answers from what it remembers of the time before the compaction.
  */
 async function compareRevisions(pair: Pair, state: StoreState): Promise<Difference | undefined> {
   for (let revision = Math.max(state.compactRevision, 1); revision <= state.revision; revision++) {
-    const { answer, difference } = await ask(pair, '/v3/kv/range', { ...EVERYTHING, revision })
+    const { difference } = await ask(pair, '/v3/kv/range', { ...EVERYTHING, revision })
     if (difference) return difference
-    const alive = (answer.body as JsonObject).count !== undefined
-    if (!alive || revision === state.compactRevision || state.rewritten.has(revision)) continue
+    if (revision === state.compactRevision || state.rewritten.has(revision)) continue
     const hash = await ask(pair, '/v3/maintenance/hashkv', { revision })
     if (hash.difference) return hash.difference
   }

@@ -42,6 +42,7 @@ export async function runTrigger(
       ? await compactTo(store, goal, signal)
       : undefined
   if (compactedTo !== undefined) await clock.sleep(LIMITS.sweepDelayMs, signal)
+  if (signal.aborted) return { compactedTo, batches: 0 }
   return { compactedTo, batches: await store.compaction.sweep(signal) }
 }
 

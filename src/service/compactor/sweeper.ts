@@ -11,6 +11,7 @@ export class Sweeper {
   readonly #environment: Environment
   readonly #closing = new AbortController()
   #waiting = false
+  #running: Promise<void> | undefined
 
   constructor(store: Store, environment: Environment) {
     this.#store = store
@@ -21,12 +22,13 @@ export class Sweeper {
   soon(): void {
     if (this.#waiting) return
     this.#waiting = true
-    void this.#run()
+    this.#running = this.#run()
   }
 
-  /** Begins no further batch. */
-  close(): void {
+  /** Begins no further batch, and resolves when the last one is done. */
+  async close(): Promise<void> {
     this.#closing.abort()
+    await this.#running
   }
 
   async #run(): Promise<void> {
