@@ -99,8 +99,8 @@ function run(url: string, path: string, connections: number, lua: string): Figur
   const figure = (pattern: RegExp): string => pattern.exec(stdout)?.[1] ?? ''
   return {
     requestsPerSecond: Number(figure(/Requests\/sec:\s+([\d.]+)/)),
-    p50Ms: milliseconds(figure(/50%\s+(\S+)/)),
-    p99Ms: milliseconds(figure(/99%\s+(\S+)/)),
+    p50Ms: milliseconds(figure(/^\s+50%\s+(\S+)/m)),
+    p99Ms: milliseconds(figure(/^\s+99%\s+(\S+)/m)),
   }
 }
 
