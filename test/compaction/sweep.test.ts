@@ -89,7 +89,7 @@ describe.each(POSTGRES_VERSIONS)(
         const left = await needed(store)
         expect((await log(store)).length).toBeGreaterThan(left.length)
         let batches = 1
-        for (; await batch(store, random.between(1, 12)); batches++) {
+        for (; await batch(store, random.between(1, 4)); batches++) {
           // What a killed process leaves: the batches that it committed.
           if (batches % 4 === 0) expect(await everythingAsked(store)).toEqual(before)
         }
