@@ -33,9 +33,12 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
     case 'serve':
       return await serve(config, environment, say, signalled())
     case 'migrate':
-      return await onDatabase(config, environment, async (_store, { location }) => {
-        say(`migrated: ${location}`, { event: 'migrated', data: location })
-      })
+      return await onDatabase(
+        config,
+        environment,
+        async (_store, { location }) => say(`migrated: ${location}`, { event: 'migrated', data: location }),
+        false,
+      )
     case 'compact':
       return await onDatabase(config, environment, async (store) => {
         const { compactedTo, batches } = await runTrigger(
@@ -45,7 +48,11 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
           new AbortController().signal,
         )
         const revision = compactedTo === undefined ? null : String(compactedTo)
-        const text = revision === null ? 'nothing to compact' : `compacted to revision ${revision}`
+        const nothing =
+          config.retention === undefined
+            ? 'nothing compacted: no --auto-compaction-retention is set'
+            : 'nothing to compact yet'
+        const text = revision === null ? nothing : `compacted to revision ${revision}`
         say(text, { event: 'compacted', revision, batches })
       })
     case 'recover': {
@@ -73,8 +80,9 @@ async function onDatabase(
   config: Config,
   environment: Environment,
   work: (store: Store, database: Database) => Promise<void>,
+  mustExist = true,
 ): Promise<void> {
-  const database = await openDatabase(config, environment.log)
+  const database = await openDatabase(config, environment.log, mustExist)
   const application = compose({
     sql: database.sql,
     config,

@@ -33,7 +33,11 @@ describe('readConfig', () => {
     expect(readConfig({}, { ...variables, ETCD_DATABASE_URL: 'postgres://c/d' }).databaseUrl).toBe(
       'postgres://c/d',
     )
-    expect(readConfig({}, { DATABASE_URL: '' }).databaseUrl).toBeUndefined()
+  })
+
+  it('refuses an empty value: it would quietly serve another database than the one that was meant', () => {
+    expect(() => readConfig({}, { DATABASE_URL: '' })).toThrow('DATABASE_URL is empty')
+    expect(() => readConfig({ schema: '' }, {})).toThrow('--schema is empty')
   })
 
   it('advertises where it listens, unless told otherwise', () => {

@@ -79,9 +79,9 @@ export function readConfig(
   const texts: Record<string, unknown> = {}
   const sources: Record<string, string> = {}
   for (const setting of SETTING_NAMES) {
-    const sourced = sourcesOf(setting, flags, variables).find(
-      ([, value]) => value !== undefined && value !== '',
-    )
+    const sourced = sourcesOf(setting, flags, variables).find(([, value]) => value !== undefined)
+    // An unset variable of somebody's script must not start a server on an empty database of its own.
+    if (sourced?.[1] === '') throw new ConfigError(`${sourced[0]} is empty: give it a value, or leave it out`)
     if (sourced !== undefined) [sources[setting], texts[setting]] = sourced
   }
   const parsed = Settings.safeParse(texts)

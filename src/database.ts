@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ClientConfig } from 'pg'
 import type { Config } from './config.ts'
@@ -21,17 +22,17 @@ export interface Database {
 
 /**
  * Opens the configured database: the one of `--database-url`, or else PostgreSQL on the data directory, started for
- * this process. Fails with an Error fit to be shown.
+ * this process. With `mustExist` a store is never made. Fails with an Error fit to be shown.
  */
-export async function openDatabase(config: Config, log: Log): Promise<Database> {
+export async function openDatabase(config: Config, log: Log, mustExist = false): Promise<Database> {
   return config.databaseUrl === undefined
-    ? await openEmbedded(config, log)
-    : await openGiven(config.databaseUrl, config.schema, log)
+    ? await openEmbedded(config, log, mustExist)
+    : await openGiven(config.databaseUrl, config.schema, log, mustExist)
 }
 
-async function openGiven(url: string, schema: string, log: Log): Promise<Database> {
+async function openGiven(url: string, schema: string, log: Log, mustExist: boolean): Promise<Database> {
   const connection: ClientConfig = { connectionString: withLibpqModes(url) }
-  await migrate(connection, schema, log).catch((cause: unknown) => {
+  await migrate(connection, schema, log, mustExist).catch((cause: unknown) => {
     throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
   })
   return {
@@ -42,10 +43,12 @@ async function openGiven(url: string, schema: string, log: Log): Promise<Databas
   }
 }
 
-async function openEmbedded({ dataDir, schema }: Config, log: Log): Promise<Database> {
+async function openEmbedded({ dataDir, schema }: Config, log: Log, mustExist: boolean): Promise<Database> {
+  if (mustExist && !existsSync(dataDir))
+    throw new Error(`there is no store in ${resolve(dataDir)}; nothing was done`)
   const embedded = await startEmbedded({ dataDir, log })
   try {
-    await migrate(embedded.connection, schema, log)
+    await migrate(embedded.connection, schema, log, mustExist)
   } catch (error) {
     await embedded.close()
     throw error

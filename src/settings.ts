@@ -41,7 +41,7 @@ export const Count = text('a whole number above zero', (input) =>
 
 /** http URLs with a port, separated by commas. */
 export const Urls = text('http://HOST:PORT, or several separated by commas', (input) => {
-  const urls = input.split(',').map((url) => url.trim())
+  const urls = input.split(',').map((url) => url.trim().replace(/\/$/, ''))
   return urls.every(isHttpUrl) ? urls : undefined
 })
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Socket } from 'node:net'
 import { Client, type ClientConfig } from 'pg'
 import type { Log } from '../environment.ts'
 import { FUNCTIONS, MIGRATIONS } from './migrations.ts'
@@ -15,22 +16,32 @@ const FUNCTIONS_CHECKSUM = createHash('sha256').update(FUNCTIONS.join('\n')).dig
  * Brings a database to this edgetcd's schema: the missing migrations, then the engine's functions when they differ.
  *
  * All in one transaction under a lock, so that several servers may start at once, and one that is killed leaves
- * nothing half done. A database that a newer edgetcd has migrated is refused and left as it is.
+ * nothing half done. A database that a newer edgetcd has migrated is refused and left as it is; with `mustExist`, so is
+ * one that holds no store of this name.
  */
-export async function migrate(config: ClientConfig, schema: string, log: Log): Promise<void> {
-  const client = new Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config })
+export async function migrate(
+  config: ClientConfig,
+  schema: string,
+  log: Log,
+  mustExist = false,
+): Promise<void> {
+  const socket = new Socket()
+  const client = new Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config, stream: () => socket })
   // A connection lost between two statements fails the next one; unheard, it would end the process.
   client.on('error', () => {})
-  await client.connect()
   try {
+    await client.connect()
     await client.query('begin')
     // Held to the end of the transaction. Only migrating uses it; nothing that serves requests does.
     await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
     await checkServer(client)
+    if (mustExist) await checkExists(client, schema)
     await migrateLocked(client, schema, log)
     await client.query('commit')
-  } finally {
     await client.end()
+  } finally {
+    // Also where the server never answered: nothing may keep the process from ending.
+    socket.destroy()
   }
 }
 
@@ -42,6 +53,11 @@ async function checkServer(client: Client): Promise<void> {
   if (server !== undefined && server.number < SERVER_VERSION_MIN) {
     throw new Error(`PostgreSQL ${server.name} is too old: edgetcd needs PostgreSQL 14 or later`)
   }
+}
+
+async function checkExists(client: Client, schema: string): Promise<void> {
+  const { rows } = await client.query('select to_regclass($1) as head', [`${quoteIdentifier(schema)}.head`])
+  if (rows[0]?.head === null) throw new Error(`it holds no store in schema ${schema}; nothing was done`)
 }
 
 async function migrateLocked(client: Client, schema: string, log: Log): Promise<void> {

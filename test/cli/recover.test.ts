@@ -61,6 +61,7 @@ describe('edgetcd recover (invariant 11)', () => {
 
   it('the store goes on from there: writes, compactions and hashes', async () => {
     const schema = postgres.freshSchema()
+    await commandSays(postgres, schema, 'migrate')
     await commandSays(postgres, schema, 'recover', '--bump-revision', '10')
     expect(await commandSays(postgres, schema, 'recover', '--bump-revision', '10')).toMatchObject({
       revision: '21',
@@ -82,5 +83,12 @@ describe('edgetcd recover (invariant 11)', () => {
     const { code, lines } = await runCommand(postgres, postgres.freshSchema(), 'recover', ...words)
     expect(code).toBe(2)
     expect(lines.join('\n')).toContain(why)
+  })
+
+  it('a mistyped schema is not made, and nothing is said to be recovered', async () => {
+    const mistyped = postgres.freshSchema()
+    await expect(commandSays(postgres, mistyped, 'recover', '--bump-revision', '10')).rejects.toThrow()
+    const { rowCount } = await postgres.query('select from pg_namespace where nspname = $1', [mistyped])
+    expect(rowCount).toBe(0)
   })
 })
