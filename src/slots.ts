@@ -10,7 +10,7 @@ export class Slots {
   }
 
   /** Runs `work` in a slot of its own. Fails with `Canceled` when the signal aborts while it waits for one. */
-  async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.take(signal)
     try {
       return await work()
@@ -19,9 +19,9 @@ export class Slots {
     }
   }
 
-  private take(signal: AbortSignal): Promise<void> {
+  private take(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(EtcdError.of('Canceled'))
+      if (signal?.aborted === true) return reject(EtcdError.of('Canceled'))
       if (this.free > 0) {
         this.free--
         return resolve()
@@ -31,10 +31,10 @@ export class Slots {
         reject(EtcdError.of('Canceled'))
       }
       const enter = () => {
-        signal.removeEventListener('abort', abort)
+        signal?.removeEventListener('abort', abort)
         resolve()
       }
-      signal.addEventListener('abort', abort, { once: true })
+      signal?.addEventListener('abort', abort, { once: true })
       this.queue.add(enter)
     })
   }

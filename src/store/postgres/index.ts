@@ -35,7 +35,7 @@ export function openPostgres(config: ClientConfig): Sql {
   return {
     read: (statement, parameters) => twice(() => short.query(statement, parameters), true),
     long: (statement, parameters) =>
-      turns.run(NEVER, () =>
+      turns.run(undefined, () =>
         twice(() => queryPool(long.pool, statement, parameters, LONG_TIMEOUT_MS), false),
       ),
     write: (statement, parameters) => queryPool(writes.pool, statement, parameters, LIMITS.requestTimeoutMs),
@@ -46,8 +46,6 @@ export function openPostgres(config: ClientConfig): Sql {
     },
   }
 }
-
-const NEVER = new AbortController().signal
 
 /** A pool, and a way to end its connections whatever they are doing. */
 function openPool(config: ClientConfig, connectionsMax: number): { readonly pool: Pool; cut(): void } {
