@@ -42,7 +42,6 @@ export const ETCD_ERRORS = {
   LeaseNotFound: [C.NotFound, 'etcdserver: requested lease not found'],
   LeaseExist: [C.FailedPrecondition, 'etcdserver: lease already exists'],
   LeaseTtlTooLarge: [C.OutOfRange, 'etcdserver: too large lease TTL'],
-  WatchCanceled: [C.Canceled, 'etcdserver: watch canceled'],
   RequestTooLarge: [C.InvalidArgument, 'etcdserver: request is too large'],
   TooManyRequests: [C.ResourceExhausted, 'etcdserver: too many requests'],
   NoLeader: [C.Unavailable, 'etcdserver: no leader'],

@@ -16,6 +16,9 @@ export interface LeaseTimeToLive {
     | undefined
 }
 
+/** The column of a lease call that tells whether the lease itself is due. */
+const IS_DUE = 5
+
 /** Lease calls that are no revision: each is one statement and takes no write lock (invariant 9). */
 export class Leases {
   readonly #reader: Reader
@@ -45,7 +48,7 @@ export class Leases {
    * @throws EtcdError LeaseExist, or NoSpace or Corrupt when such an alarm is raised
    */
   async grant(id: bigint, ttl: bigint): Promise<Head> {
-    const rows = await this.#unlessDue(() => this.#reader.leaseWrite(this.#grant, [id, ttl]), 5)
+    const rows = await this.#unlessDue(this.#grant, [id, ttl])
     const refusedBy = (rows[0]?.[6] as number | null | undefined) ?? null
     if (refusedBy !== null) throw EtcdError.of(refusedBy === 1 ? 'NoSpace' : 'Corrupt')
     if (rows[0]?.[4] !== true) throw EtcdError.of('LeaseExist')
@@ -55,7 +58,7 @@ export class Leases {
 
   /** Starts the lease's TTL anew. Gives the TTL in seconds, 0n when there is no such lease; the head is from before. */
   async keepAlive(id: bigint): Promise<{ head: Head; ttl: bigint }> {
-    const rows = await this.#unlessDue(() => this.#reader.leaseWrite(this.#keepAlive, [id]), 5)
+    const rows = await this.#unlessDue(this.#keepAlive, [id])
     return { head: headAt(rows), ttl: (rows[0]?.[4] as bigint | null) ?? 0n }
   }
 
@@ -80,11 +83,11 @@ export class Leases {
     return { head: headAt(rows), ids: rows.slice(1).map((row) => row[4] as bigint) }
   }
 
-  /** A lease that is due but not ended yet is ended first, and the call made again. */
-  async #unlessDue(call: () => Promise<SqlRow[]>, dueColumn: number): Promise<SqlRow[]> {
-    const rows = await call()
-    if (rows[0]?.[dueColumn] !== true) return rows
+  /** Runs a lease call; where the lease is due but not ended yet, ends it first and makes the call again. */
+  async #unlessDue(statement: Statement, parameters: readonly bigint[]): Promise<SqlRow[]> {
+    const rows = await this.#reader.leaseWrite(statement, parameters)
+    if (rows[0]?.[IS_DUE] !== true) return rows
     await this.#expireLeases()
-    return call()
+    return this.#reader.leaseWrite(statement, parameters)
   }
 }

@@ -13,7 +13,7 @@ import rangeSql from './statements/range.sql'
 import rangeCountSql from './statements/range-count.sql'
 import rangePageSql from './statements/range-page.sql'
 import rangeSortedSql from './statements/range-sorted.sql'
-import type { Head, KeyValue } from './types.ts'
+import { type Head, type KeyValue, keyValueAt } from './types.ts'
 
 export interface RangeResult {
   readonly head: Head
@@ -36,8 +36,6 @@ const COLUMNS: Readonly<Record<SortTarget, string>> = {
 
 /** Beyond this many keys asked for, a range travels beside the pipeline of short reads. */
 export const SHORT_RANGE_KEYS_MAX = 500n
-
-const EMPTY = new Uint8Array(0)
 
 /** How many keys a range gives at most; more than any store has when nothing bounds it. */
 export function keysAtMost(request: RangeRequest): bigint {
@@ -157,14 +155,7 @@ export class RangeReader {
     for (let i = 1; i < rows.length; i++) {
       const row = rows[i]
       if (row === undefined) continue
-      kvs.push({
-        key: row[0] as Uint8Array,
-        createRevision: row[1] as bigint,
-        modRevision: row[2] as bigint,
-        version: row[3] as bigint,
-        lease: row[4] as bigint,
-        value: (row[5] as Uint8Array | null) ?? EMPTY,
-      })
+      kvs.push(keyValueAt(row, 0))
     }
     const counted = rows[0]?.[6] as bigint | null | undefined
     return { head, count: counted ?? BigInt(kvs.length), ...cut(request, kvs) }

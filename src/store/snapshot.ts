@@ -5,7 +5,7 @@ import type { Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import pageSql from './statements/snapshot-page.sql'
 import sizeSql from './statements/snapshot-size.sql'
-import type { Head, KeyValue } from './types.ts'
+import { type Head, type KeyValue, keyValueAt } from './types.ts'
 
 /** What a snapshot holds, told before its keys are read. */
 export interface SnapshotSize {
@@ -55,14 +55,7 @@ export class Snapshots {
       if (headAt(rows, 1).compactRevision > revision) throw EtcdError.of('Compacted')
       if (rows.length === 1) return
       for (const row of rows.slice(1)) {
-        const kv: KeyValue = {
-          key: row[0] as Uint8Array,
-          createRevision: row[1] as bigint,
-          modRevision: row[2] as bigint,
-          version: row[3] as bigint,
-          lease: row[4] as bigint,
-          value: row[5] as Uint8Array,
-        }
+        const kv = keyValueAt(row, 0)
         yield kv
         from = successorOf(kv.key)
       }

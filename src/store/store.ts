@@ -46,8 +46,8 @@ export interface StoreOptions {
   readonly leaseTimer: boolean
   /** Where the identity is remembered, if the store itself lives for one request only. */
   readonly memory?: StoreMemory
-  /** Called for each batch of writes, with its size and how long its statement took; for metrics. */
-  batched?(requests: number, ms: number): void
+  /** Called for each batch of writes, with its size; for metrics. */
+  batched?(requests: number): void
 }
 
 /** What is asked of the database once in the life of a process or isolate. */

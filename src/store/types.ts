@@ -1,3 +1,5 @@
+import type { SqlRow } from './sql.ts'
+
 /** What the store says about itself in every answer, from the answer's own snapshot. */
 export interface Head {
   readonly revision: bigint
@@ -14,6 +16,20 @@ export interface KeyValue {
   version: bigint
   value: Uint8Array
   lease: bigint
+}
+
+const EMPTY = new Uint8Array(0)
+
+/** A key's state from six columns that follow each other: key, create, mod, version, lease, value. */
+export function keyValueAt(row: SqlRow, at: number): KeyValue {
+  return {
+    key: row[at] as Uint8Array,
+    createRevision: row[at + 1] as bigint,
+    modRevision: row[at + 2] as bigint,
+    version: row[at + 3] as bigint,
+    lease: row[at + 4] as bigint,
+    value: (row[at + 5] as Uint8Array | null) ?? EMPTY,
+  }
 }
 
 /** What every answer's header says beside the revision; fixed for the life of a store. */

@@ -39,8 +39,8 @@ export interface WriteQueueOptions {
   readonly environment: Environment
   /** Called after each commit with the store as it left it, and ms to the next lease deadline (null: no lease). */
   committed(head: Head, leaseDueMs: bigint | null): void
-  /** Called for each batch, with its size and how long its statement took; for metrics. */
-  batched?(requests: number, ms: number): void
+  /** Called for each batch, with its size; for metrics. */
+  batched?(requests: number): void
 }
 
 /**
@@ -152,10 +152,9 @@ export class WriteQueue {
     const { sql, environment, batched } = this.#options
     const parameters = [...program.parameters(), LIMITS.leaseExpiriesPerPass]
     for (let tries = 0; ; tries++) {
-      const started = environment.clock.now()
       try {
         const rows = await sql.write(this.#apply, parameters)
-        batched?.(requests, environment.clock.now() - started)
+        batched?.(requests)
         return rows
       } catch (error) {
         const pause = RETRY_BACKOFF_MS[Math.min(tries, RETRY_BACKOFF_MS.length - 1)] ?? 0

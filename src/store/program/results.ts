@@ -3,7 +3,7 @@ import { EtcdError } from '../../etcd/errors.ts'
 import type { ResponseOpSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { select } from '../select.ts'
 import type { SqlRow } from '../sql.ts'
-import type { Head, KeyValue } from '../types.ts'
+import { type Head, type KeyValue, keyValueAt } from '../types.ts'
 import type { OperationPlan, TxnPlan } from './compile.ts'
 import { Outcome } from './instruction.ts'
 
@@ -13,20 +13,6 @@ export interface StepResult {
   revision: bigint
   total: bigint
   kvs: KeyValue[]
-}
-
-const EMPTY = new Uint8Array(0)
-
-/** A key's state from five columns that follow each other: key, create, mod, version, lease, value. */
-function keyValueAt(row: SqlRow, at: number): KeyValue {
-  return {
-    key: row[at] as Uint8Array,
-    createRevision: row[at + 1] as bigint,
-    modRevision: row[at + 2] as bigint,
-    version: row[at + 3] as bigint,
-    lease: row[at + 4] as bigint,
-    value: (row[at + 5] as Uint8Array | null) ?? EMPTY,
-  }
 }
 
 /** The rows of apply() and inspect(), by step. An index of the array is a step; 0 is the store itself. */
