@@ -1,18 +1,14 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import type { Done } from '../observe/rpc-metrics.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
 import { BodyBudget } from './body-budget.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, streamErrorAnswer, streamErrorLine, toEtcdError } from './errors.ts'
 import { encodeJson, JsonStream } from './json/index.ts'
-import { Lifetime, readTimeout } from './lifetime.ts'
 import { decodeMessage } from './message.ts'
-import { callOf, type RpcRequest, readBody, readToken } from './request.ts'
+import { type RpcRequest, readBody } from './request.ts'
 import type { StreamRpc } from './rpcs.ts'
-
-/** The reason to end a stream cleanly, as if the service had: the server stops. */
-export const STREAM_ENDED = new EtcdError(GrpcCode.Unavailable, 'edgetcd: the stream has ended')
+import { STREAM_ENDED, StreamCall } from './stream-call.ts'
 
 const NO_WATCH = new EtcdError(GrpcCode.InvalidArgument, 'the body of the request creates no watch')
 
@@ -28,9 +24,15 @@ export async function answerStream(
   body: AsyncIterable<Uint8Array>,
   context: Context,
 ): Promise<Answer> {
-  const stream = new Stream(rpc, request, context)
+  const stream = new StreamCall<Message>(rpc, request, context)
   try {
-    await stream.open(body)
+    await stream.open(async (call) => {
+      const requests =
+        rpc.requests === 'many'
+          ? manyRequests(rpc, body, stream, context)
+          : await oneRequest(rpc, body, context)
+      return rpc.handler(context.services)(requests, call)
+    })
   } catch (thrown) {
     return errorAnswer(stream.fail(thrown))
   }
@@ -40,7 +42,7 @@ export async function answerStream(
       return {
         status: 200,
         headers: { ...RPC_HEADERS, 'Content-Encoding': 'identity' },
-        body: stream.lines(first),
+        body: lines(rpc, stream, first),
       }
     }
     if (rpc.outlivesRequests !== undefined) throw NO_WATCH
@@ -52,102 +54,57 @@ export async function answerStream(
   }
 }
 
-/** One call of a streaming RPC, from its first request to its last answer. */
-class Stream {
-  readonly #rpc: StreamRpc
-  readonly #request: RpcRequest
-  readonly #context: Context
-  readonly #lifetime: Lifetime
-  readonly #done: Done
-  #messages: AsyncIterator<Message> | undefined
-  #closed = false
+async function oneRequest(
+  { input }: StreamRpc,
+  body: AsyncIterable<Uint8Array>,
+  { messageBytesMax }: Context,
+): Promise<AsyncIterable<MessageShape<DescMessage>>> {
+  const message = decodeMessage(input, await readBody(body), messageBytesMax)
+  return (async function* () {
+    yield message
+  })()
+}
 
-  constructor(rpc: StreamRpc, request: RpcRequest, context: Context) {
-    this.#rpc = rpc
-    this.#request = request
-    this.#context = context
-    this.#lifetime = new Lifetime(request.signal)
-    this.#done = context.instruments.rpcs.started(rpc)
-  }
-
-  /** Asks the service. Fails with an EtcdError for what can be seen before that. */
-  async open(body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { services, environment } = this.#context
-    const timeoutMs = readTimeout(this.#request.header('grpc-timeout'))
-    const requests = this.#rpc.requests === 'many' ? this.#manyRequests(body) : await this.#oneRequest(body)
-    if (timeoutMs !== undefined) {
-      this.#lifetime.endAfter(timeoutMs, environment.clock, EtcdError.of('DeadlineExceeded'))
+/**
+ * The requests in a body that may stay open. A malformed one ends them, as if the body ended there: nothing after
+ * it is read, and what was asked before goes on. etcd lets a watch stream hang whose body creates no watch; nothing
+ * can ever come on it, so it is refused.
+ */
+async function* manyRequests(
+  { input, outlivesRequests }: StreamRpc,
+  body: AsyncIterable<Uint8Array>,
+  stream: StreamCall<Message>,
+  { environment, messageBytesMax }: Context,
+): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
+  let refused = outlivesRequests === undefined ? undefined : NO_WATCH
+  try {
+    for await (const value of jsonValues(body)) {
+      const request = decodeMessage(input, value, messageBytesMax)
+      if (outlivesRequests?.(request)) refused = undefined
+      yield request
     }
-    this.#lifetime.signal.throwIfAborted()
-    const call = callOf(this.#lifetime.signal, readToken(this.#request))
-    this.#messages = this.#rpc.handler(services)(requests, call)[Symbol.asyncIterator]()
+  } catch (thrown) {
+    const error = toEtcdError(thrown, environment.log)
+    if (refused !== undefined || error.code === GrpcCode.ResourceExhausted) refused = error
   }
+  if (refused !== undefined) stream.end(refused)
+}
 
-  async #oneRequest(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<MessageShape<DescMessage>>> {
-    const message = decodeMessage(this.#rpc.input, await readBody(body), this.#context.messageBytesMax)
-    return (async function* () {
-      yield message
-    })()
-  }
-
-  /**
-   * The requests in a body that may stay open. A malformed one ends them, as if the body ended there: nothing after
-   * it is read, and what was asked before goes on. etcd lets a watch stream hang whose body creates no watch; nothing
-   * can ever come on it, so it is refused.
-   */
-  async *#manyRequests(
-    body: AsyncIterable<Uint8Array>,
-  ): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
-    const { input, outlivesRequests } = this.#rpc
-    let refused = outlivesRequests === undefined ? undefined : NO_WATCH
-    try {
-      for await (const value of jsonValues(body)) {
-        const request = decodeMessage(input, value, this.#context.messageBytesMax)
-        if (outlivesRequests?.(request)) refused = undefined
-        yield request
-      }
-    } catch (thrown) {
-      const error = toEtcdError(thrown, this.#context.environment.log)
-      if (refused !== undefined || error.code === GrpcCode.ResourceExhausted) refused = error
+async function* lines(
+  rpc: StreamRpc,
+  stream: StreamCall<Message>,
+  first: IteratorResult<Message, undefined>,
+): AsyncGenerator<string, void, undefined> {
+  try {
+    for (let next = first; next.done !== true; next = await stream.next()) {
+      yield `{"result":${encodeJson(rpc.output, next.value)}}\n`
     }
-    if (refused !== undefined) this.#lifetime.end(refused)
-  }
-
-  /** The next message. Fails as the service does, or with the reason for which the stream has to end. */
-  async next(): Promise<IteratorResult<Message>> {
-    return await this.#lifetime.race(
-      async () => (await this.#messages?.next()) ?? { done: true, value: undefined },
-    )
-  }
-
-  async *lines(first: IteratorResult<Message>): AsyncGenerator<string, void, undefined> {
-    try {
-      for (let next = first; next.done !== true; next = await this.next()) {
-        yield `{"result":${encodeJson(this.#rpc.output, next.value)}}\n`
-      }
-      this.close('OK')
-    } catch (thrown) {
-      const error = this.fail(thrown)
-      if (error !== STREAM_ENDED) yield streamErrorLine(error)
-    } finally {
-      this.close(GrpcCode.Canceled)
-    }
-  }
-
-  /** Ends the stream with what was thrown, and gives what the client may see of it. */
-  fail(thrown: unknown): EtcdError {
-    const error = toEtcdError(thrown, this.#context.environment.log)
-    this.close(error === STREAM_ENDED ? 'OK' : error.code)
-    return error
-  }
-
-  /** Frees everything, at once; a second time does nothing. */
-  close(code: Parameters<Done>[0]): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#done(code)
-    this.#lifetime.end(STREAM_ENDED)
-    this.#messages?.return?.().catch((thrown: unknown) => toEtcdError(thrown, this.#context.environment.log))
+    stream.close('OK')
+  } catch (thrown) {
+    const error = stream.fail(thrown)
+    if (error !== STREAM_ENDED) yield streamErrorLine(error)
+  } finally {
+    stream.close(GrpcCode.Canceled)
   }
 }
 
