@@ -5,13 +5,12 @@ import {
   WatchRequestSchema,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../etcd/limits.ts'
-import type { LongPollRequest } from '../service/services.ts'
-import { decodeBase64 } from './json/base64.ts'
 import { decodeMessage } from './message.ts'
+import { readParameters, toWatchQuery, WATCH_PARAMETERS, type WatchQuery } from './watch-query.ts'
 
 /** What is asked, and the words that only the HTTP side has. */
 export interface LongPollQuery {
-  readonly request: Omit<LongPollRequest, 'waitMs'>
+  readonly request: WatchQuery
   readonly waitSeconds: number
   /** Counts the empty answers at one position, so that each wait has a URL of its own. */
   readonly cursor: number
@@ -40,51 +39,16 @@ export function readLongPollBody(body: Uint8Array, seconds: number, messageBytes
   return { request: { key, rangeEnd, startRevision, prevKv, filters }, waitSeconds: seconds, cursor: 0 }
 }
 
-const Base64 = z.pipe(
-  z.string(),
-  z.transform((text, context) => {
-    // An unescaped + is a space in a query.
-    const bytes = decodeBase64(text.replaceAll(' ', '+'))
-    if (bytes === undefined) context.issues.push({ code: 'custom', input: text })
-    return bytes ?? new Uint8Array(0)
-  }),
-)
-
-const Int64 = z.pipe(
-  z.string().check(z.regex(/^-?\d{1,19}$/, { abort: true })),
-  z.transform((digits, context) => {
-    const value = BigInt(digits)
-    if (BigInt.asIntN(64, value) !== value) context.issues.push({ code: 'custom', input: digits })
-    return value
-  }),
-)
-
-const Query = z.object({
-  key: z._default(Base64, new Uint8Array(0)),
-  range_end: z._default(Base64, new Uint8Array(0)),
-  start_revision: z._default(Int64, 0n),
+const LongPollParameters = z.object({
+  ...WATCH_PARAMETERS,
   wait: z.pipe(z.string().check(z.regex(/^\d*$/)), z.transform(waitSeconds)),
-  prev_kv: z._default(z.enum(['true', 'false']), 'false'),
-  filters: z._default(z.array(z.enum(['NOPUT', 'NODELETE'])), []),
   cursor: z._default(z.pipe(z.string().check(z.regex(/^\d{1,9}$/)), z.transform(Number)), 0),
 })
 
-/**
- * Reads the query of `GET /v3/watch`: the fields of a create_request by their names, `wait` and `cursor`. Unknown
- * parameters are ignored. Fails with InvalidArgument.
- */
+/** Reads the query of `GET /v3/watch`: a watch, `wait` and `cursor`. Fails with InvalidArgument. */
 export function readLongPollParameters(parameters: URLSearchParams): LongPollQuery {
-  const given = Object.fromEntries(parameters)
-  const filters = parameters.getAll('filters')
-  const parsed = Query.safeParse(filters.length === 0 ? given : { ...given, filters })
-  if (!parsed.success) {
-    const name = String(parsed.error.issues[0]?.path[0])
-    throw new EtcdError(GrpcCode.InvalidArgument, `invalid value for ${name}: ${JSON.stringify(given[name])}`)
-  }
-  const { key, range_end: rangeEnd, start_revision: startRevision, prev_kv, wait, cursor } = parsed.data
-  const filterTypes = parsed.data.filters.map((name) => FilterType[name])
-  const request = { key, rangeEnd, startRevision, prevKv: prev_kv === 'true', filters: filterTypes }
-  return { request, waitSeconds: wait, cursor }
+  const read = readParameters(LongPollParameters, parameters)
+  return { request: toWatchQuery(read), waitSeconds: read.wait, cursor: read.cursor }
 }
 
 /** The one spelling of a query: parameters in fixed order, defaults left out, unpadded base64url. */
