@@ -42,6 +42,13 @@ const txn = body({
   success: [{ request_put: { key: b64('/registry/pods/default/web-1'), value: b64('x'.repeat(100)) } }],
   failure: [{ request_range: { key: b64('/registry/pods/default/web-1') } }],
 })
+const readable = body({
+  key: '/registry/pods/default/web-1',
+  value: 'x'.repeat(100),
+  lease: '7587862094534843001',
+})
+const document = JSON.stringify({ name: 'web-1', labels: { app: 'web' }, ports: [80, 443] })
+const readableJson = body({ key: '/registry/pods/default/web-1', value: document })
 const large = body({ key: b64('k'), value: b64('x'.repeat(100_000)) })
 const answer = create(RangeResponseSchema, {
   header: {
@@ -69,6 +76,15 @@ measure('decode put, exact reader', () => decodeExact(messageTable(PutRequestSch
 measure('decode txn, exact reader', () => decodeExact(messageTable(TxnRequestSchema), txn))
 measure('encode range answer, 100 keys of 100 bytes', () =>
   Buffer.byteLength(encodeJson(RangeResponseSchema, answer)),
+)
+measure('readable form: decode put (100 byte value, lease)', () =>
+  decodeJson(PutRequestSchema, readable, 'utf8'),
+)
+measure('readable form: decode put of JSON, which has escapes', () =>
+  decodeJson(PutRequestSchema, readableJson, 'utf8'),
+)
+measure('readable form: encode range answer, 100 keys of 100 bytes', () =>
+  Buffer.byteLength(encodeJson(RangeResponseSchema, answer, 'utf8')),
 )
 measure('protobuf-es: decode put', () => fromJson(PutRequestSchema, JSON.parse(put.toString())))
 measure('protobuf-es: encode range answer, 100 keys of 100 bytes', () =>

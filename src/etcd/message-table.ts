@@ -55,6 +55,8 @@ export interface FieldTable {
   readonly enumNames: ReadonlyMap<number, string>
   /** The type of a message field. */
   readonly message: MessageTable | undefined
+  /** Of bytes in the readable form, which are text here: the same field in base64, under its own name. */
+  readonly base64: FieldTable | undefined
 }
 
 export interface Spelling {
@@ -73,6 +75,12 @@ export interface MessageTable {
   create(): PlainMessage
 }
 
+/**
+ * How bytes stand in JSON: as base64, which is etcd's form, or as text wherever they are UTF-8, the readable form
+ * (docs/readable-form.md).
+ */
+export type BytesForm = 'base64' | 'utf8'
+
 /** A message, its type aside: properties by local name. */
 export type PlainMessage = Record<string, unknown>
 
@@ -86,34 +94,42 @@ const EMPTY_BYTES = new Uint8Array(0)
 const NO_NUMBERS: ReadonlyMap<string, number> = new Map()
 const NO_NAMES: ReadonlyMap<number, string> = new Map()
 
-const tables = new WeakMap<DescMessage, MessageTable>()
-
-/** The table of a message type, compiled at the first call. */
-export function messageTable(schema: DescMessage): MessageTable {
-  return tables.get(schema) ?? compile(schema)
+const tables: Readonly<Record<BytesForm, WeakMap<DescMessage, MessageTable>>> = {
+  base64: new WeakMap(),
+  utf8: new WeakMap(),
 }
 
-function compile(schema: DescMessage): MessageTable {
+/** Bytes that are no text, even where they happen to be valid UTF-8: the readable form has them in base64 only. */
+const NEVER_TEXT = 'etcdserverpb.SnapshotResponse.blob'
+
+/** The table of a message type, compiled at the first call. The forms differ in fields of bytes only. */
+export function messageTable(schema: DescMessage, form: BytesForm = 'base64'): MessageTable {
+  return tables[form].get(schema) ?? compile(schema, form)
+}
+
+function compile(schema: DescMessage, form: BytesForm): MessageTable {
   if (schema.fields.length > FIELDS_MAX) throw new Error(`${schema.typeName} has too many fields`)
   const fields: FieldTable[] = []
   const byName = new Map<string, FieldTable>()
   const spellings: Spelling[] = []
   const table = { fields, byName, spellings, create: compileCreate(schema) }
   // Known before its fields are compiled, for a transaction may hold transactions.
-  tables.set(schema, table)
+  tables[form].set(schema, table)
   for (const [index, desc] of schema.fields.entries()) {
-    const field = compileField(desc, index)
+    const field = compileField(desc, index, form)
     fields.push(field)
-    byName.set(field.name, field)
-    byName.set(field.jsonName, field)
+    for (const spelled of field.base64 === undefined ? [field] : [field, field.base64]) {
+      byName.set(spelled.name, spelled)
+      byName.set(spelled.jsonName, spelled)
+    }
   }
   for (const [name, field] of byName) spellings.push({ bytes: Buffer.from(name), field })
   return table
 }
 
-function compileField(field: DescField, index: number): FieldTable {
+function compileField(field: DescField, index: number, form: BytesForm): FieldTable {
   const members = field.enum?.values ?? []
-  return {
+  const compiled: FieldTable = {
     name: field.name,
     jsonName: field.jsonName,
     localName: field.localName,
@@ -127,8 +143,12 @@ function compileField(field: DescField, index: number): FieldTable {
     enumNames: members.length
       ? new Map(members.toReversed().map((member) => [member.number, member.name]))
       : NO_NAMES,
-    message: field.message && messageTable(field.message),
+    message: field.message && messageTable(field.message, form),
+    base64: undefined,
   }
+  if (form === 'base64' || compiled.kind !== FieldKind.Bytes) return compiled
+  const base64 = { ...compiled, name: `${compiled.name}_base64`, jsonName: `${compiled.jsonName}Base64` }
+  return `${field.parent.typeName}.${field.name}` === NEVER_TEXT ? base64 : { ...compiled, base64 }
 }
 
 function fullNameOf(field: DescField): string {

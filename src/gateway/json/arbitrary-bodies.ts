@@ -111,17 +111,19 @@ const bytes = fc
     return `"${escaped ? text.replaceAll('/', '\\/') : text}"`
   })
 
+const text = fc.oneof(
+  fc.string({ unit: 'binary' }).map((value) => JSON.stringify(value)),
+  string,
+)
+
 function scalar(field: FieldTable): fc.Arbitrary<string> {
   switch (field.kind) {
     case FieldKind.Bool:
       return fc.constantFrom('true', 'false')
     case FieldKind.Bytes:
-      return bytes
+      return field.base64 === undefined ? bytes : text
     case FieldKind.String:
-      return fc.oneof(
-        fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text)),
-        string,
-      )
+      return text
     case FieldKind.Enum:
       return fc.oneof(
         fc.constantFrom(...field.enumNumbers.keys()).map((name) => `"${name}"`),
@@ -138,7 +140,8 @@ function scalar(field: FieldTable): fc.Arbitrary<string> {
 function member(table: MessageTable, depth: number): fc.Arbitrary<string> {
   const unknown = fc.tuple(string, space, anything).map(([name, gap, value]) => `${name}${gap}:${value}`)
   if (table.fields.length === 0) return unknown
-  const known = table.fields.map((field) => {
+  const fields = table.fields.flatMap((field) => (field.base64 === undefined ? field : [field, field.base64]))
+  const known = fields.map((field) => {
     const usual = field.message && depth > 0 ? messageText(field.message, depth - 1) : scalar(field)
     const value = fc.oneof({ weight: 15, arbitrary: usual }, { weight: 1, arbitrary: anything })
     const list = fc

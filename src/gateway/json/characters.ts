@@ -48,6 +48,13 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+const encoder = new TextEncoder()
+
+/** The UTF-8 of a text without lone surrogates. */
+export function encodeUtf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
 /** A single byte as Go's encoding/json names the character that it didn't expect, quotes included. */
 export function quoteByte(byte: number): string {
   if (byte === Byte.Quote) return `'"'`

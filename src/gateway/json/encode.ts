@@ -1,7 +1,9 @@
 /**
  * Writes messages as etcd's gateway does: proto names, zero values left out, 64-bit integers as strings, enums by
- * name, bytes as base64, set but empty messages as `{}`.
+ * name, bytes as base64, set but empty messages as `{}`. In the readable form bytes that are UTF-8 are a string, and
+ * others stand under another name, in base64.
  */
+import { isUtf8 } from 'node:buffer'
 import {
   FieldKind,
   type FieldTable,
@@ -10,13 +12,15 @@ import {
   type PlainOneof,
 } from '../../etcd/message-table.ts'
 import { encodeBase64 } from './base64.ts'
+import { decodeUtf8 } from './characters.ts'
 
 /** The JSON of a message or of an initializer for one, in which absent properties are unset fields. */
 export function encode(table: MessageTable, message: PlainMessage): string {
   let json = ''
-  for (const field of table.fields) {
-    const value = shownValue(field, message)
+  for (const wanted of table.fields) {
+    const value = shownValue(wanted, message)
     if (value === undefined) continue
+    const field = wanted.base64 === undefined || isText(wanted, value) ? wanted : wanted.base64
     json += json === '' ? '{"' : ',"'
     json += field.name
     json += '":'
@@ -56,6 +60,11 @@ function isZero(field: FieldTable, value: unknown): boolean {
   }
 }
 
+/** Whether all of a field is UTF-8: one that is not takes the whole list to base64. */
+function isText({ list }: FieldTable, value: unknown): boolean {
+  return list ? (value as Uint8Array[]).every(isUtf8) : isUtf8(value as Uint8Array)
+}
+
 function encodeList(field: FieldTable, elements: readonly unknown[]): string {
   let json = ''
   for (const element of elements) {
@@ -70,6 +79,7 @@ function encodeValue(field: FieldTable, value: unknown): string {
     case FieldKind.Message:
       return field.message === undefined ? '{}' : encode(field.message, value as PlainMessage)
     case FieldKind.Bytes:
+      if (field.base64 !== undefined) return JSON.stringify(decodeUtf8(value as Uint8Array))
       return `"${encodeBase64(value as Uint8Array)}"`
     case FieldKind.Int64:
     case FieldKind.Uint64:

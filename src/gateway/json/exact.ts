@@ -11,7 +11,7 @@ import {
   type PlainMessage,
 } from '../../etcd/message-table.ts'
 import { decodeBase64 } from './base64.ts'
-import { Byte, isSpace } from './characters.ts'
+import { Byte, encodeUtf8, isSpace } from './characters.ts'
 import {
   INT32,
   INT64,
@@ -173,7 +173,8 @@ class ExactDecoder {
       case FieldKind.String:
         return token.kind === TokenKind.String ? { value: token.text } : undefined
       case FieldKind.Bytes:
-        return token.kind === TokenKind.String ? scalar(decodeBase64(token.text)) : undefined
+        if (token.kind !== TokenKind.String) return undefined
+        return scalar(field.base64 === undefined ? decodeBase64(token.text) : encodeUtf8(token.text))
       case FieldKind.Enum: {
         if (token.kind === TokenKind.String) return scalar(field.enumNumbers.get(token.text)) ?? 'unknown'
         if (token.kind !== TokenKind.Number) return undefined

@@ -3,6 +3,7 @@
  * pass over the bytes. Whatever is unusual, errors included, it leaves to the exact reader; what it does read, the
  * exact reader would read alike.
  */
+import { isUtf8 } from 'node:buffer'
 import { FieldKind, type FieldTable, type MessageTable, type PlainMessage } from '../../etcd/message-table.ts'
 import { decodeBase64Bytes } from './base64.ts'
 import { Byte, decodeUtf8 } from './characters.ts'
@@ -139,7 +140,7 @@ class FastDecoder {
       case FieldKind.Bool:
         return this.#bool()
       case FieldKind.Bytes:
-        return this.#base64()
+        return field.base64 === undefined ? this.#base64() : this.#text()
       case FieldKind.Int64:
         return this.#int64()
       case FieldKind.Enum:
@@ -194,6 +195,17 @@ class FastDecoder {
     const value = decodeBase64Bytes(text, 0, length)
     if (value === undefined) throw UNUSUAL
     return value
+  }
+
+  /** The bytes of a string of the readable form. */
+  #text(): Uint8Array {
+    this.#expect(Byte.Quote)
+    const end = this.#stringEnd()
+    const raw = this.#bytes.subarray(this.#at, end)
+    if (!raw.every(isPlain) || !isUtf8(raw)) throw UNUSUAL
+    this.#at = end + 1
+    // A copy, so that a key doesn't keep a whole body alive.
+    return new Uint8Array(raw)
   }
 
   #string(): string {

@@ -3,11 +3,12 @@
  * error. Driven by the descriptors of the generated messages.
  */
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
-import { messageTable, type PlainMessage } from '../../etcd/message-table.ts'
+import { type BytesForm, messageTable, type PlainMessage } from '../../etcd/message-table.ts'
 import { encode } from './encode.ts'
 import { decodeExact } from './exact.ts'
 import { decodeFast } from './fast.ts'
 
+export type { BytesForm } from '../../etcd/message-table.ts'
 export { protobufSize } from '../../etcd/protobuf-size.ts'
 export { JsonStream } from './stream.ts'
 
@@ -15,8 +16,12 @@ export { JsonStream } from './stream.ts'
  * Reads a request from the first JSON value of a body; what follows that value is ignored, and a body of nothing but
  * space is `{}`. Throws an InvalidArgument with the message that etcd answers.
  */
-export function decodeJson<I extends DescMessage>(schema: I, body: Uint8Array): MessageShape<I> {
-  const table = messageTable(schema)
+export function decodeJson<I extends DescMessage>(
+  schema: I,
+  body: Uint8Array,
+  form: BytesForm = 'base64',
+): MessageShape<I> {
+  const table = messageTable(schema, form)
   return (decodeFast(table, body) ?? decodeExact(table, body)) as MessageShape<I>
 }
 
@@ -24,6 +29,10 @@ export function decodeJson<I extends DescMessage>(schema: I, body: Uint8Array): 
  * Writes an answer as etcd does, without space. Takes a message, or an initializer in which missing properties are
  * unset fields and a oneof is `{ case, value }`.
  */
-export function encodeJson<O extends DescMessage>(schema: O, message: MessageInitShape<O>): string {
-  return encode(messageTable(schema), message as PlainMessage)
+export function encodeJson<O extends DescMessage>(
+  schema: O,
+  message: MessageInitShape<O>,
+  form: BytesForm = 'base64',
+): string {
+  return encode(messageTable(schema, form), message as PlainMessage)
 }
