@@ -18,6 +18,12 @@ export const LIMITS = {
   passwordBytesMax: 72,
   /** PBKDF2 rounds of a password's hash: the most that Workers do. */
   passwordIterations: 100_000,
+  /** Passwords that are being checked by a process at a time, and those that may wait for it. */
+  passwordChecksMax: 2,
+  passwordChecksWaitingMax: 100,
+  /** Tokens and users that a process remembers, so that most calls have nothing to look up. */
+  tokensRememberedMax: 10_000,
+  usersRememberedMax: 1_000,
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
   /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
@@ -52,12 +58,20 @@ export const LIMITS = {
   /** Long poll: `Prefer: wait=N`, in seconds. */
   waitDefaultSeconds: 30,
   waitMaxSeconds: 55,
+  /** Server-sent events: how often an idle stream says that it is there, and asks how far it has come. */
+  serverSentHeartbeatMs: 15_000,
+  serverSentProgressMs: 60_000,
+  /** After how long a client is to connect again, and up to twice that. */
+  serverSentRetryMs: 1_000,
   /** etcd's default of `--quota-backend-bytes`. It is told in the status; nothing enforces it. */
   quotaBackendBytes: 2_147_483_648n,
   /** etcd's pieces of a snapshot; and our bounds on what is read at once for them. */
   snapshotPieceBytes: 32 * 1024,
   snapshotKeysPerRead: 1000,
   snapshotBytesPerRead: 4 * 1024 * 1024,
+  /** Keys on a page of a list, for those who don't say; and how many may be asked for. */
+  keysPerPage: 1000,
+  keysPerPageMax: 10_000,
   /** How long after a compaction its space is freed, for the sake of watches that are a little behind. */
   sweepDelayMs: 5_000,
   /** Log rows that one compaction batch looks at. */

@@ -24,6 +24,9 @@ export const RPC_HEADERS = {
   'Grpc-Metadata-Content-Type': 'application/grpc',
 } as const
 
+/** What may change says that it mustn't be kept: shared caches guess at answers that say nothing. */
+export const NO_STORE = { 'Cache-Control': 'no-store' } as const
+
 /** A JSON body, with etcd's Content-Type: without a charset. */
 export function json(status: number, body: string, headers: Readonly<Record<string, string>> = {}): Answer {
   return { status, headers: { 'Content-Type': 'application/json', ...headers }, body }

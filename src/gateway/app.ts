@@ -1,6 +1,6 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono'
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.ts'
-import { type Answer, empty, toResponse } from './answer.ts'
+import { type Answer, empty, NO_STORE, toResponse } from './answer.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND, toEtcdError } from './errors.ts'
 import { acceptsGzip, bodyOf, toRpcRequest } from './fetch.ts'
@@ -9,8 +9,9 @@ import { preferredWait, readLongPollBody, readLongPollParameters } from './long-
 import { methodOf } from './method.ts'
 import * as operations from './operations.ts'
 import { redirect } from './redirect.ts'
-import { readBody } from './request.ts'
-import { RPCS, type Rpc } from './rpcs.ts'
+import { type RpcRequest, readBody } from './request.ts'
+import { RPCS, type Rpc, type StreamRpc } from './rpcs.ts'
+import { acceptsEvents, answerServerSentEvents } from './server-sent-events/index.ts'
 import { answerStream } from './stream.ts'
 import { readTarget, type Target, targetOf } from './target.ts'
 import { answerUnary } from './unary.ts'
@@ -83,10 +84,7 @@ async function answerRpc(rpc: Rpc, c: HonoContext<App>): Promise<Answer> {
   const request = toRpcRequest(raw)
   const method = methodOf(raw.method, request.header)
   if (rpc.kind === 'stream' && rpc.outlivesRequests) {
-    const parameters = new URL(raw.url).searchParams
-    if (method === 'GET' && parameters.has('wait')) {
-      return await answerLongPoll('GET', request, () => readLongPollParameters(parameters), context)
-    }
+    if (method === 'GET') return await answerGetWatch(rpc, request, new URL(raw.url).searchParams, context)
     const wait = preferredWait(request.header('prefer'))
     if (method === 'POST' && wait !== undefined) {
       const read = async () => readLongPollBody(await readBody(bodyOf(raw)), wait, context.messageBytesMax)
@@ -96,6 +94,23 @@ async function answerRpc(rpc: Rpc, c: HonoContext<App>): Promise<Answer> {
   if (method !== 'POST') return errorAnswer(METHOD_NOT_ALLOWED)
   if (rpc.kind === 'stream') return await answerStream(rpc, request, bodyOf(raw), context)
   return await answerUnary(rpc, request, await readBody(bodyOf(raw)), context)
+}
+
+async function answerGetWatch(
+  rpc: StreamRpc,
+  request: RpcRequest,
+  parameters: URLSearchParams,
+  context: Context,
+): Promise<Answer> {
+  if (parameters.has('wait')) {
+    return await answerLongPoll('GET', request, () => readLongPollParameters(parameters), context)
+  }
+  if (acceptsEvents(request.header('accept'))) {
+    return await answerServerSentEvents(rpc, request, parameters, context)
+  }
+  // Caches may keep a 501, and one for this URL would stand before the events.
+  const refused = errorAnswer(METHOD_NOT_ALLOWED)
+  return { ...refused, headers: { ...refused.headers, ...NO_STORE } }
 }
 
 async function answerHealth(c: HonoContext<App>): Promise<Answer> {

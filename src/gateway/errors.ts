@@ -25,14 +25,22 @@ const HTTP_STATUS: Readonly<Record<GrpcCode, number>> = {
 export const NOT_FOUND = new EtcdError(GrpcCode.NotFound, 'Not Found')
 export const METHOD_NOT_ALLOWED = new EtcdError(GrpcCode.Unimplemented, 'Method Not Allowed')
 
-/**
- * The answer of a unary RPC that failed: `code` and `message` as etcd 3.6 has them, and `error`, equal to the
- * message, which etcd up to 3.5 had and older clients still read. `details` are further members of the body.
- */
+/** The answer of a unary RPC that failed. `details` are further members of the body. */
 export function errorAnswer(error: EtcdError, details: Readonly<Record<string, string>> = {}): Answer {
   const { code, message } = error
   const headers = code === GrpcCode.Unauthenticated ? { 'WWW-Authenticate': message } : {}
-  return json(HTTP_STATUS[code], JSON.stringify({ error: message, code, message, ...details }), headers)
+  return json(HTTP_STATUS[code], errorBody(error, details), headers)
+}
+
+/**
+ * The JSON of an error: `code` and `message` as etcd 3.6 has them, and `error`, equal to the message, which etcd up to
+ * 3.5 had and older clients still read.
+ */
+export function errorBody(
+  { code, message }: EtcdError,
+  details: Readonly<Record<string, string>> = {},
+): string {
+  return JSON.stringify({ error: message, code, message, ...details })
 }
 
 /** The answer of a streaming RPC that failed before its first message: the status of the code, one error line. */

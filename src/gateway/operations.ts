@@ -2,10 +2,7 @@ import { AlarmType } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../service/call.ts'
 import type { Health } from '../service/services.ts'
 import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from '../version.ts'
-import { type Answer, json, plain } from './answer.ts'
-
-/** Shared caches guess at answers that say nothing; what may change says that it mustn't be kept. */
-const NO_STORE = { 'Cache-Control': 'no-store' }
+import { type Answer, json, NO_STORE, plain } from './answer.ts'
 
 /** Which etcd this behaves as. Clients parse it strictly: X.Y.Z. */
 export const VERSION_ANSWER: Answer = json(

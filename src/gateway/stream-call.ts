@@ -35,12 +35,15 @@ export class StreamCall<Message> {
   }
 
   /**
-   * Asks the service: no longer than the request's deadline, with its token. Fails with an EtcdError for what can be
-   * seen before that, and as `start` does.
+   * Asks the service: no longer than the request's deadline, with the token of its headers unless another is given.
+   * Fails with an EtcdError for what can be seen before that, and as `start` does.
    */
-  async open(start: (call: Call) => AsyncIterable<Message> | Promise<AsyncIterable<Message>>): Promise<void> {
+  async open(
+    start: (call: Call) => AsyncIterable<Message> | Promise<AsyncIterable<Message>>,
+    token = readToken(this.#request),
+  ): Promise<void> {
     const timeoutMs = readTimeout(this.#request.header('grpc-timeout'))
-    const call = callOf(this.#lifetime.signal, readToken(this.#request))
+    const call = callOf(this.#lifetime.signal, token)
     const messages = await start(call)
     if (timeoutMs !== undefined) {
       this.#lifetime.endAfter(timeoutMs, this.#context.environment.clock, EtcdError.of('DeadlineExceeded'))
