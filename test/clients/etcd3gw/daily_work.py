@@ -168,7 +168,3 @@ class DailyWork(unittest.TestCase):
         with self.assertRaises(exceptions.WatchTimedOut):
             self.client.watch_once(self.key("silent"), timeout=1)
         self.assertLess(time.monotonic() - started, 5)
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)

@@ -1,56 +1,49 @@
-import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { cleanEnvironment } from '../../support/edgetcd.ts'
 import { Gateway } from '../../support/gateway.ts'
-import { cacheDir, projectRoot, temporaryDir } from '../../support/paths.ts'
+import { projectRoot, temporaryDir } from '../../support/paths.ts'
 import { freePort } from '../../support/ports.ts'
 import { startProcess, waitUntilReady } from '../../support/process.ts'
+import { pythonEnvironment, runUnittest } from '../../support/python.ts'
 
-const here = join(projectRoot, 'test/clients/etcd3gw')
-
-/** A Python that has etcd3gw, in an environment of its own that is kept; or why there is none. */
-async function pythonWithEtcd3gw(): Promise<{ readonly path: string } | { readonly missing: string }> {
-  const environment = cacheDir('etcd3gw')
-  const path = join(environment, 'bin/python')
-  const run = (command: string, ...args: string[]) => promisify(execFile)(command, args, { timeout: 120_000 })
-  try {
-    await run('python3', '-m', 'venv', environment)
-    await run(path, '-m', 'pip', 'install', '--quiet', '--requirement', join(here, 'requirements.txt'))
-    return { path }
-  } catch (error) {
-    const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    return { missing: `etcd3gw can't be installed here: ${why}` }
-  }
-}
-
-const python = await pythonWithEtcd3gw()
+const python = await pythonEnvironment('etcd3gw')
 if ('missing' in python) console.log(`skipped: ${python.missing}`)
 
-it.skipIf('missing' in python)("Python's etcd3gw does its daily work against npm start", async () => {
-  if ('missing' in python) return
-  const dataDir = temporaryDir('etcd3gw')
-  const port = await freePort()
-  // --ignore-scripts: the bundle is built already, and other tests are running it.
-  const flags = ['--listen-client-urls', `http://127.0.0.1:${port}`, '--data-dir', dataDir]
-  const server = startProcess('npm', ['start', '--ignore-scripts', '--', ...flags], {
-    cwd: projectRoot,
-    detached: true,
-    env: cleanEnvironment(),
-  })
-  const gateway = new Gateway(`http://127.0.0.1:${port}`)
-  try {
-    await waitUntilReady('npm start', server, async () => (await gateway.status('/readyz')) === 200)
-    const work = startProcess(python.path, [join(here, 'daily_work.py')], {
-      env: { ...process.env, EDGETCD_PORT: String(port) },
+it.skipIf('missing' in python)(
+  "Python's etcd3gw: its own tests and a day's work against npm start",
+  async () => {
+    if ('missing' in python) return
+    const dataDir = temporaryDir('etcd3gw')
+    const port = await freePort()
+    // --ignore-scripts: the bundle is built already, and other tests are running it.
+    const flags = ['--listen-client-urls', `http://127.0.0.1:${port}`, '--data-dir', dataDir]
+    const server = startProcess('npm', ['start', '--ignore-scripts', '--', ...flags], {
+      cwd: projectRoot,
+      detached: true,
+      env: cleanEnvironment(),
     })
-    expect(await work.exited, work.output()).toBe(0)
-    console.log(work.output().trimEnd().split('\n').slice(-3).join('\n'))
-  } finally {
-    gateway.close()
-    await server.stopGroup()
-    rmSync(dataDir, { recursive: true, force: true })
-  }
-})
+    const gateway = new Gateway(`http://127.0.0.1:${port}`)
+    try {
+      await waitUntilReady('npm start', server, async () => (await gateway.status('/readyz')) === 200)
+      const environment = {
+        PYTHONPATH: join(projectRoot, 'test/clients/etcd3gw'),
+        EDGETCD_PORT: String(port),
+        TOOZ_TEST_ETCD_PORT: String(port),
+        TOOZ_TEST_HTTP_URL: gateway.url,
+      }
+      const own = ['etcd3gw.tests.test_client', 'etcd3gw.tests.test_etcd3gw']
+      const [ownTests, daysWork] = await Promise.all([
+        runUnittest(python.bin, own, environment),
+        runUnittest(python.bin, ['daily_work'], environment),
+      ])
+      expect(ownTests, ownTests.output).toMatchObject({ passed: true, ran: 39, skipped: 0 })
+      expect(daysWork, daysWork.output).toMatchObject({ passed: true, ran: 13, skipped: 0 })
+    } finally {
+      gateway.close()
+      await server.stopGroup()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  },
+)
