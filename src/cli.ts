@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { compose } from './compose.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, type Files, readConfig } from './config.ts'
+import { readConfigFile } from './config-file.ts'
 import { type Database, openDatabase } from './database.ts'
 import type { Environment } from './environment.ts'
 import { type CommandLine, helpText, readCommandLine } from './flags.ts'
+import { openLogOutputs } from './log-outputs.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { type Say, serve } from './serve.ts'
 import { runTrigger } from './service/compactor/index.ts'
+import { configFilePath } from './sources.ts'
 import type { Store } from './store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
@@ -22,9 +26,21 @@ async function main(): Promise<void> {
   } else if (line.command === 'version') {
     say(`edgetcd ${EDGETCD_VERSION} (etcd ${ETCD_VERSION})`, { edgetcd: EDGETCD_VERSION, etcd: ETCD_VERSION })
   } else {
-    const config = readConfig(line.settings, process.env)
-    const log = createLog(config.logLevel, (text) => console.error(text))
+    const config = readConfig(line.flags, process.env, files(line.flags))
+    const log = createLog(config.logLevel, openLogOutputs(config.logOutputs), config.logFormat)
     await run(line, config, systemEnvironment(log), say)
+  }
+}
+
+/** The configuration file, if one was given, and the others that it or a flag may name. */
+function files(flags: CommandLine['flags']): Files {
+  const path = configFilePath(flags, process.env)
+  if (path === undefined) return { read: readFileSync }
+  try {
+    return { config: readConfigFile(path, readFileSync(path, 'utf8')), read: readFileSync }
+  } catch (error) {
+    if (error instanceof ConfigError) throw error
+    throw new ConfigError(`--config-file: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ConfigError, readConfig, SETTING_NAMES } from './config.ts'
+import { ConfigError, readConfig } from './config.ts'
 import { helpText, readCommandLine } from './flags.ts'
+import { SETTING_GROUPS, SETTING_NAMES } from './setting-table.ts'
 
 describe('readConfig', () => {
   it('has a default for everything but the database', () => {
@@ -12,11 +13,24 @@ describe('readConfig', () => {
       dataDir: 'edgetcd.data',
       schema: 'etcd',
       retention: undefined,
+      quotaBackendBytes: 2_147_483_648n,
       maxTxnOps: 128,
       maxRequestBytes: 1_572_864,
       streamMaxDuration: 0,
       pollInterval: 500,
+      watchProgressNotifyInterval: 600_000,
+      listenMetricsUrls: [],
+      tls: undefined,
+      authToken: { kind: 'stored' },
+      authTokenTtl: 3600,
       logLevel: 'info',
+      logFormat: 'json',
+      logOutputs: ['default'],
+      warningApplyDuration: 100,
+      warningUnaryRequestDuration: 300,
+      metrics: 'basic',
+      ignoredFlags: [],
+      warnings: [],
     })
   })
 
@@ -25,6 +39,7 @@ describe('readConfig', () => {
     const config = readConfig({ name: 'flag' }, variables)
     expect(config.name).toBe('flag')
     expect(config.schema).toBe('variable')
+    expect(config.warnings).toEqual(['ETCD_NAME is ignored: --name goes before it'])
   })
 
   it('takes the database from its own variable last', () => {
@@ -38,6 +53,11 @@ describe('readConfig', () => {
   it('refuses an empty value: it would quietly serve another database than the one that was meant', () => {
     expect(() => readConfig({}, { DATABASE_URL: '' })).toThrow('DATABASE_URL is empty')
     expect(() => readConfig({ schema: '' }, {})).toThrow('--schema is empty')
+    expect(() => readConfig({}, { ETCD_DATA_DIR: '' })).toThrow('ETCD_DATA_DIR is empty')
+  })
+
+  it('takes any other empty value as none, as etcd does', () => {
+    expect(readConfig({ 'log-level': '', 'cert-file': '' }, { ETCD_NAME: '' })).toEqual(readConfig({}, {}))
   })
 
   it('advertises where it listens, unless told otherwise', () => {
@@ -65,11 +85,14 @@ describe('readConfig', () => {
 
   it.each([
     [
-      { 'listen-client-urls': 'https://a:1' },
-      '--listen-client-urls is "https://a:1", but must be http://HOST:PORT',
+      { 'listen-client-urls': 'unix://a:1' },
+      '--listen-client-urls is "unix://a:1", but must be http://HOST:PORT or https://HOST:PORT',
     ],
     [{ 'listen-client-urls': '127.0.0.1:2379' }, '--listen-client-urls is "127.0.0.1:2379"'],
-    [{ 'log-level': 'loud' }, '--log-level is "loud", but must be one of debug, info, warn, error'],
+    [
+      { 'log-level': 'loud' },
+      '--log-level is "loud", but must be one of debug, info, warn, error, dpanic, panic, fatal',
+    ],
     [{ 'max-txn-ops': '0' }, '--max-txn-ops is "0", but must be a whole number above zero'],
     [{ 'poll-interval': '1ms' }, '--poll-interval is "1ms", but must be a duration of at least 10ms'],
     [{ 'stream-max-duration': '5 minutes' }, '--stream-max-duration is "5 minutes", but must be a duration'],
@@ -96,8 +119,8 @@ describe('readCommandLine', () => {
   })
 
   it('takes a flag’s value either way', () => {
-    const { settings } = readCommandLine(['serve', '--name', 'a', '--data-dir=b c', '--schema='])
-    expect(settings).toEqual({ name: 'a', 'data-dir': 'b c', schema: '' })
+    const { flags } = readCommandLine(['serve', '--name', 'a', '--data-dir=b c', '--schema='])
+    expect(flags).toEqual({ name: 'a', 'data-dir': 'b c', schema: '' })
   })
 
   it('knows --json, --help and --version anywhere', () => {
@@ -110,14 +133,15 @@ describe('readCommandLine', () => {
     [['--nmae', 'a'], 'unknown flag --nmae'],
     [['serv'], 'unknown command serv'],
     [['serve', 'now'], 'serve takes no further words, but got now'],
-    [['--name'], "'--name <value>' argument missing"],
+    [['--name'], 'flag needs a value: --name'],
     [['serve', '--bump-revision', '5'], '--bump-revision belongs to edgetcd recover'],
   ])('refuses %j', (words, message) => {
     expect(() => readCommandLine(words)).toThrow(message)
     expect(() => readCommandLine(words)).toThrow(ConfigError)
   })
 
-  it('helps with every setting', () => {
+  it('helps with every setting, once', () => {
+    expect(Object.values(SETTING_GROUPS).flatMap(Object.keys).toSorted()).toEqual(SETTING_NAMES.toSorted())
     for (const name of SETTING_NAMES) expect(helpText()).toContain(`--${name} `)
   })
 })

@@ -1,5 +1,9 @@
-import { parseArgs } from 'node:util'
-import { ConfigError, SETTING_NAMES, SETTINGS_HELP, variableOf } from './config.ts'
+import { ConfigError } from './config-error.ts'
+import { ETCD_FLAGS, OLD_NAMES } from './etcd-flags.ts'
+import { type GoFlags, readGoFlags } from './go-flags.ts'
+import { isSwitch, SETTING_GROUPS, SETTING_NAMES, type Setting } from './setting-table.ts'
+import { readBoolean } from './settings.ts'
+import { type Flags, variableOf } from './sources.ts'
 
 export const COMMANDS = {
   serve: 'serve the API (the default)',
@@ -13,56 +17,61 @@ export type Command = keyof typeof COMMANDS
 
 export interface CommandLine {
   readonly command: Command
-  readonly settings: Readonly<Record<string, string | undefined>>
+  /** The flags that were given, by name: settings, and others of etcd's. */
+  readonly flags: Flags
   /** `--bump-revision`, of `recover`. */
   readonly bumpRevision: string | undefined
   readonly json: boolean
   readonly help: boolean
 }
 
+/** What is of the command line alone, and not a setting; `h` and `v` are short. */
+const SWITCHES: readonly string[] = ['json', 'help', 'version', 'h', 'v']
+const BUMP_REVISION = 'bump-revision'
+
 /** Reads the words after the program's name. Fails with a ConfigError that names what isn't understood. */
-export function readCommandLine(words: readonly string[]): CommandLine {
-  const { values, positionals } = parse(words)
-  const [command = values.version === true ? 'version' : 'serve', surplus] = positionals
+export function readCommandLine(args: readonly string[]): CommandLine {
+  const { flags, words } = parse(args)
+  const isOn = (...names: string[]) => names.some((name) => readBoolean(flags.get(name) ?? 'false') === true)
+  const [command = isOn('version', 'v') ? 'version' : 'serve', surplus] = words
   if (!isCommand(command)) throw new ConfigError(`unknown command ${command}; edgetcd --help lists them`)
   if (surplus !== undefined) throw new ConfigError(`${command} takes no further words, but got ${surplus}`)
-  const bumpRevision = values['bump-revision']
+  const bumpRevision = flags.get(BUMP_REVISION)
   if (bumpRevision !== undefined && command !== 'recover') {
     throw new ConfigError('--bump-revision belongs to edgetcd recover')
   }
-  const given: Readonly<Record<string, unknown>> = values
-  const settings = SETTING_NAMES.flatMap((name) => {
-    const value = given[name]
-    return typeof value === 'string' ? [[name, value]] : []
-  })
   return {
     command,
-    settings: Object.fromEntries(settings),
+    flags: Object.fromEntries([...flags].filter(([name]) => !isOfTheLine(name))),
     bumpRevision,
-    json: values.json === true,
-    help: values.help === true,
+    json: isOn('json'),
+    help: isOn('help', 'h'),
   }
 }
 
-function parse(words: readonly string[]) {
-  const settings = Object.fromEntries(SETTING_NAMES.map((name) => [name, { type: 'string' as const }]))
+function isOfTheLine(name: string): boolean {
+  return name === BUMP_REVISION || SWITCHES.includes(name)
+}
+
+function parse(args: readonly string[]): GoFlags {
   try {
-    return parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        ...settings,
-        'bump-revision': { type: 'string' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean', short: 'v' },
-      },
-    })
+    return readGoFlags(args, kindOf)
   } catch (error) {
-    const [, flag] = /^Unknown option '([^']+)'/.exec(String(error instanceof Error && error.message)) ?? []
-    if (flag !== undefined) throw new ConfigError(`unknown flag ${flag}; edgetcd --help lists them`)
     throw new ConfigError(error instanceof Error ? error.message : String(error))
   }
+}
+
+function kindOf(flag: string): 'switch' | 'value' | undefined {
+  const name = OLD_NAMES[flag] ?? flag
+  if (SWITCHES.includes(name)) return 'switch'
+  if (name === BUMP_REVISION || name === 'config-file') return 'value'
+  if (isSetting(name)) return isSwitch(name) ? 'switch' : 'value'
+  if (!Object.hasOwn(ETCD_FLAGS, name)) return undefined
+  return ETCD_FLAGS[name]?.isSwitch ? 'switch' : 'value'
+}
+
+function isSetting(name: string): name is Setting {
+  return (SETTING_NAMES as readonly string[]).includes(name)
 }
 
 function isCommand(word: string): word is Command {
@@ -71,32 +80,37 @@ function isCommand(word: string): word is Command {
 
 /** The text of `edgetcd --help`. */
 export function helpText(): string {
-  const settings = SETTING_NAMES.map((name): [string, string] => {
-    const [value, help] = SETTINGS_HELP[name]
-    return [`--${name} ${value}`, help]
-  })
+  const groups = Object.entries(SETTING_GROUPS).map(([title, settings]): [string, [string, string][]] => [
+    title,
+    Object.entries(settings).map(([name, [value, help]]) => [`--${name} ${value}`.trimEnd(), help]),
+  ])
   const others: [string, string][] = [
+    ['--config-file FILE', 'settings in YAML, as etcd has them'],
     ['--bump-revision N', 'recover: by how much to move the revision forward'],
     ['--json', 'say what happens in JSON lines'],
     ['--help', 'show this'],
     ['--version', 'same as the command'],
   ]
+  const width = Math.max(...groups.flatMap(([, rows]) => rows.map(([left]) => left.length)))
   return [
     'edgetcd: the etcd v3 API over HTTP, with PostgreSQL as the only state',
     '',
     'Usage: edgetcd [COMMAND] [FLAGS]',
     '',
     'Commands:',
-    columns(Object.entries(COMMANDS)),
+    columns(Object.entries(COMMANDS), 0),
     '',
-    `Flags (or variables: --data-dir is ${variableOf('data-dir')}):`,
-    columns([...settings, ...others]),
+    `Each flag has a variable: --data-dir is ${variableOf('data-dir')}. etcd's other flags are known, too: docs/flags.md.`,
+    ...groups.flatMap(([title, rows]) => ['', `${title}:`, columns(rows, width)]),
+    '',
+    'Other:',
+    columns(others, width),
     '',
     'Exit codes: 0 done, 1 failed, 2 not understood',
   ].join('\n')
 }
 
-function columns(rows: readonly [string, string][]): string {
-  const width = Math.max(...rows.map(([left]) => left.length))
+function columns(rows: readonly [string, string][], widthMin: number): string {
+  const width = Math.max(widthMin, ...rows.map(([left]) => left.length))
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')
 }

@@ -1,15 +1,15 @@
 /** The texts of settings, as flags, variables and bindings have them, and what they mean. */
 import * as z from 'zod/mini'
 
-const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const
-const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[hms]))+$/
+const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 } as const
+const DURATION = /^(?:\d+(?:\.\d+)?(?:[muµn]s|[hms]))+$/
 
 /** Reads a duration as Go writes it (`1h30m`, `500ms`, `0`) into milliseconds; undefined if it isn't one. */
 export function readDurationMs(text: string): number | undefined {
   if (text === '0') return 0
   if (!DURATION.test(text)) return undefined
   let total = 0
-  for (const [, amount, unit] of text.matchAll(/([\d.]+)(ms|[hms])/g)) {
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)([muµn]s|[hms])/g)) {
     total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]
   }
   return Math.round(total)
@@ -39,14 +39,47 @@ export const Count = text('a whole number above zero', (input) =>
   /^[1-9]\d{0,8}$/.test(input) ? Number(input) : undefined,
 )
 
-/** http URLs with a port, separated by commas. */
-export const Urls = text('http://HOST:PORT, or several separated by commas', (input) => {
-  const urls = input.split(',').map((url) => url.trim().replace(/\/$/, ''))
-  return urls.every(isHttpUrl) ? urls : undefined
+/** A whole number above zero that fits into 32 bits: seconds, years. */
+export const Whole = text('a whole number above zero', (input) => {
+  const number = Number(input)
+  return /^[1-9]\d{0,9}$/.test(input) && number < 2 ** 31 ? number : undefined
+})
+
+/** etcd's size of a quota: a number of bytes, negative for none, zero for the default. */
+export const Bytes = text('a number of bytes; -1: no limit', (input) =>
+  /^-?\d{1,18}$/.test(input) ? BigInt(input) : undefined,
+)
+
+const BOOLEANS = new Map([
+  ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((word) => [word, true] as const),
+  ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((word) => [word, false] as const),
+])
+
+/** Reads a boolean as Go does; undefined if it isn't one. */
+export function readBoolean(text: string): boolean | undefined {
+  return BOOLEANS.get(text)
+}
+
+export const Flag = text('true or false', readBoolean)
+
+/** Words separated by commas, each once. */
+export const List = text('words separated by commas', (input) => [
+  ...new Set(
+    input
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  ),
+])
+
+/** http and https URLs with a port, separated by commas, each once. */
+export const Urls = text('http://HOST:PORT or https://HOST:PORT, or several separated by commas', (input) => {
+  const urls = new Set(input.split(',').map((url) => url.trim().replace(/\/$/, '')))
+  return [...urls].every(isHttpUrl) ? [...urls] : undefined
 })
 
 function isHttpUrl(url: string): boolean {
-  return /^http:\/\/[^/?#@]+:\d{1,5}\/?$/.test(url) && URL.canParse(url)
+  return /^https?:\/\/[^/?#@]+:\d{1,5}$/.test(url) && URL.canParse(url)
 }
 
 export const SchemaName = text('a name of at most 63 bytes', (input) =>

@@ -1,13 +1,31 @@
 import type { Log, LogLevel } from '../environment.ts'
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[]
 
-/** A log of JSON lines: `{"level","ts","msg",…}`, as etcd's own. Lines below `threshold` are dropped. */
-export function createLog(threshold: LogLevel, write: (line: string) => void): Log {
-  const lowest = LOG_LEVELS.indexOf(threshold)
+/** etcd's levels. Nothing is logged at the last three: who sets one of them wants a log that keeps silent. */
+export const LOG_THRESHOLDS = [...LOG_LEVELS, 'dpanic', 'panic', 'fatal'] as const
+
+export type LogThreshold = (typeof LOG_THRESHOLDS)[number]
+
+export const LOG_FORMATS = ['json', 'console'] as const
+
+export type LogFormat = (typeof LOG_FORMATS)[number]
+
+/**
+ * A log as etcd's own: JSON lines (`{"level","ts","msg",…}`), or for people the same with tabs between. What is below
+ * `threshold` is dropped.
+ */
+export function createLog(
+  threshold: LogThreshold,
+  write: (line: string) => void,
+  format: LogFormat = 'json',
+): Log {
+  const lowest = LOG_THRESHOLDS.indexOf(threshold)
   return (level, message, fields) => {
-    if (LOG_LEVELS.indexOf(level) < lowest) return
-    write(JSON.stringify({ level, ts: new Date().toISOString(), msg: message, ...fields }, replacer))
+    if (LOG_THRESHOLDS.indexOf(level) < lowest) return
+    const ts = new Date().toISOString()
+    if (format === 'json') write(JSON.stringify({ level, ts, msg: message, ...fields }, replacer))
+    else write([ts, level, message, ...(fields ? [JSON.stringify(fields, replacer)] : [])].join('\t'))
   }
 }
 
