@@ -1,6 +1,7 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono'
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.ts'
 import { type Answer, empty, NO_STORE, toResponse } from './answer.ts'
+import { readBytesForm, readBytesFormOfGet } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND, toEtcdError } from './errors.ts'
 import { acceptsGzip, bodyOf, toRpcRequest } from './fetch.ts'
@@ -87,7 +88,10 @@ async function answerRpc(rpc: Rpc, c: HonoContext<App>): Promise<Answer> {
     if (method === 'GET') return await answerGetWatch(rpc, request, new URL(raw.url).searchParams, context)
     const wait = preferredWait(request.header('prefer'))
     if (method === 'POST' && wait !== undefined) {
-      const read = async () => readLongPollBody(await readBody(bodyOf(raw)), wait, context.messageBytesMax)
+      const read = async () => {
+        const form = readBytesForm(request)
+        return readLongPollBody(await readBody(bodyOf(raw)), wait, context.messageBytesMax, form)
+      }
       return await answerLongPoll('POST', request, read, context)
     }
   }
@@ -103,7 +107,8 @@ async function answerGetWatch(
   context: Context,
 ): Promise<Answer> {
   if (parameters.has('wait')) {
-    return await answerLongPoll('GET', request, () => readLongPollParameters(parameters), context)
+    const read = () => readLongPollParameters(parameters, readBytesFormOfGet(request))
+    return await answerLongPoll('GET', request, read, context)
   }
   if (acceptsEvents(request.header('accept'))) {
     return await answerServerSentEvents(rpc, request, parameters, context)

@@ -1,10 +1,12 @@
 /** A fetch Request, as the gateway reads it. */
 import { EtcdError } from '../etcd/errors.ts'
 import type { RpcRequest } from './request.ts'
+import { queryOf } from './target.ts'
 
 export function toRpcRequest(request: Request): RpcRequest {
   return {
     header: (name) => request.headers.get(name) ?? undefined,
+    query: queryOf(request.url),
     signal: request.signal,
   }
 }
@@ -17,7 +19,7 @@ export async function* bodyOf(request: Request): AsyncGenerator<Uint8Array, void
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value
   } catch (thrown) {
     // Only the client can break its own body off.
-    throw EtcdError.of('Canceled', thrown)
+    throw thrown instanceof EtcdError ? thrown : EtcdError.of('Canceled', thrown)
   } finally {
     reader.releaseLock()
   }

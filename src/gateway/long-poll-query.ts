@@ -5,12 +5,21 @@ import {
   WatchRequestSchema,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../etcd/limits.ts'
+import type { BytesForm } from './json/index.ts'
 import { decodeMessage } from './message.ts'
-import { readParameters, toWatchQuery, WATCH_PARAMETERS, type WatchQuery } from './watch-query.ts'
+import {
+  readParameters,
+  textParameter,
+  toWatchQuery,
+  WATCH_PARAMETERS,
+  type WatchQuery,
+} from './watch-query.ts'
 
 /** What is asked, and the words that only the HTTP side has. */
 export interface LongPollQuery {
   readonly request: WatchQuery
+  /** How keys and values are written, in what was asked and in the answer. */
+  readonly form: BytesForm
   readonly waitSeconds: number
   /** Counts the empty answers at one position, so that each wait has a URL of its own. */
   readonly cursor: number
@@ -30,13 +39,19 @@ function waitSeconds(digits: string): number {
 }
 
 /** Reads the body of `POST /v3/watch`. Fails with InvalidArgument when it doesn't create a watch. */
-export function readLongPollBody(body: Uint8Array, seconds: number, messageBytesMax: number): LongPollQuery {
-  const { requestUnion } = decodeMessage(WatchRequestSchema, body, messageBytesMax)
+export function readLongPollBody(
+  body: Uint8Array,
+  seconds: number,
+  messageBytesMax: number,
+  form: BytesForm,
+): LongPollQuery {
+  const { requestUnion } = decodeMessage(WatchRequestSchema, body, messageBytesMax, form)
   if (requestUnion.case !== 'createRequest') {
     throw new EtcdError(GrpcCode.InvalidArgument, 'a wait needs a create_request')
   }
   const { key, rangeEnd, startRevision, prevKv, filters } = requestUnion.value
-  return { request: { key, rangeEnd, startRevision, prevKv, filters }, waitSeconds: seconds, cursor: 0 }
+  const request = { key, rangeEnd, startRevision, prevKv, filters }
+  return { request, form, waitSeconds: seconds, cursor: 0 }
 }
 
 const LongPollParameters = z.object({
@@ -46,22 +61,29 @@ const LongPollParameters = z.object({
 })
 
 /** Reads the query of `GET /v3/watch`: a watch, `wait` and `cursor`. Fails with InvalidArgument. */
-export function readLongPollParameters(parameters: URLSearchParams): LongPollQuery {
-  const read = readParameters(LongPollParameters, parameters)
-  return { request: toWatchQuery(read), waitSeconds: read.wait, cursor: read.cursor }
+export function readLongPollParameters(parameters: URLSearchParams, form: BytesForm): LongPollQuery {
+  const read = readParameters(LongPollParameters, parameters, form)
+  return { request: toWatchQuery(read), form, waitSeconds: read.wait, cursor: read.cursor }
 }
 
-/** The one spelling of a query: parameters in fixed order, defaults left out, unpadded base64url. */
-export function canonicalPath({ request, waitSeconds: wait, cursor }: LongPollQuery): string {
+/** The one spelling of a query: parameters in fixed order, defaults left out, base64 as unpadded base64url. */
+export function canonicalPath({ request, form, waitSeconds: wait, cursor }: LongPollQuery): string {
   const parameters = new URLSearchParams()
-  if (request.key.length > 0) parameters.set('key', toBase64Url(request.key))
-  if (request.rangeEnd.length > 0) parameters.set('range_end', toBase64Url(request.rangeEnd))
+  if (form !== 'base64') parameters.set('encoding', form)
+  if (request.key.length > 0) parameters.set(...bytesParameter('key', request.key, form))
+  if (request.rangeEnd.length > 0) parameters.set(...bytesParameter('range_end', request.rangeEnd, form))
   if (request.startRevision !== 0n) parameters.set('start_revision', String(request.startRevision))
   if (request.prevKv) parameters.set('prev_kv', 'true')
   for (const filter of request.filters) parameters.append('filters', FilterType[filter])
   parameters.set('wait', String(wait))
   if (cursor > 0) parameters.set('cursor', String(cursor))
   return `/v3/watch?${parameters}`
+}
+
+function bytesParameter(name: string, bytes: Uint8Array, form: BytesForm): [name: string, value: string] {
+  const text = form === 'utf8' ? textParameter(bytes) : undefined
+  if (text !== undefined) return [name, text]
+  return [form === 'utf8' ? `${name}_base64` : name, toBase64Url(bytes)]
 }
 
 function toBase64Url(bytes: Uint8Array): string {

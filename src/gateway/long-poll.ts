@@ -7,7 +7,7 @@
 import { EtcdError } from '../etcd/errors.ts'
 import { WatchResponseSchema } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { LongPollAnswer } from '../service/services.ts'
-import { type Answer, RPC_HEADERS } from './answer.ts'
+import { type Answer, NO_STORE, RPC_HEADERS } from './answer.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, toEtcdError } from './errors.ts'
 import { encodeJson } from './json/index.ts'
@@ -20,8 +20,6 @@ const EVENTS_MAX_AGE_SECONDS = 3600
 
 /** This part of each wait is left to chance, so that those who began together don't all come back together. */
 const WAIT_JITTER = 0.1
-
-const NO_STORE = { 'Cache-Control': 'no-store' }
 
 /** Answers a long poll. `read` gives the query and fails with InvalidArgument. Never fails: a failure is an answer. */
 export async function answerLongPoll(
@@ -55,7 +53,11 @@ function success(query: LongPollQuery, { revision, events }: Events, cacheContro
     Link: `<${canonicalPath(nextQuery(query, revision))}>; rel="next"`,
     'Preference-Applied': `wait=${query.waitSeconds}`,
   }
-  return { status: 200, headers, body: encodeJson(WatchResponseSchema, { header: { revision }, events }) }
+  return {
+    status: 200,
+    headers,
+    body: encodeJson(WatchResponseSchema, { header: { revision }, events }, query.form),
+  }
 }
 
 /**

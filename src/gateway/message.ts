@@ -1,6 +1,6 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import { decodeJson, protobufSize } from './json/index.ts'
+import { type BytesForm, decodeJson, protobufSize } from './json/index.ts'
 
 /**
  * Decodes one request and lets it through the gRPC door: etcd's gateway hands it on as protobuf, and its gRPC server
@@ -10,8 +10,9 @@ export function decodeMessage<I extends DescMessage>(
   schema: I,
   body: Uint8Array,
   messageBytesMax: number,
+  form: BytesForm,
 ): MessageShape<I> {
-  const message = decodeJson(schema, body)
+  const message = decodeJson(schema, body, form)
   // Protobuf is the shorter of the two but for negative enum numbers, at most four times as long as in JSON: the
   // size of a short body needs no measuring.
   if (body.byteLength * 4 > messageBytesMax) {

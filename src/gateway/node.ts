@@ -14,7 +14,7 @@ import type { RpcRequest } from './request.ts'
 import { RPCS, type Rpc } from './rpcs.ts'
 import { answerStream } from './stream.ts'
 import { STREAM_ENDED } from './stream-call.ts'
-import { readTarget, targetOf } from './target.ts'
+import { queryOf, readTarget, targetOf } from './target.ts'
 import { answerUnary } from './unary.ts'
 
 /** A request listener, and the two steps by which what it is doing comes to an end. */
@@ -112,6 +112,10 @@ class NodeRequest implements RpcRequest {
     const waits =
       rpc?.kind === 'stream' && rpc.outlivesRequests && preferredWait(this.header('prefer')) !== undefined
     return waits ? undefined : rpc
+  }
+
+  get query(): string {
+    return queryOf(this.target)
   }
 
   get signal(): AbortSignal {

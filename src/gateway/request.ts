@@ -9,6 +9,8 @@ import type { HeaderReader } from './method.ts'
 /** What an RPC needs of an HTTP request, whichever server took it in. */
 export interface RpcRequest {
   readonly header: HeaderReader
+  /** What follows the path in the request target, from its question mark on; empty without one. */
+  readonly query: string
   /** Aborts when the client went away, or when the server stops waiting. */
   readonly signal: AbortSignal
 }

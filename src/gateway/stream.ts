@@ -2,9 +2,10 @@ import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/prot
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
 import { BodyBudget } from './body-budget.ts'
+import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, streamErrorAnswer, streamErrorLine, toEtcdError } from './errors.ts'
-import { encodeJson, JsonStream } from './json/index.ts'
+import { type BytesForm, encodeJson, JsonStream } from './json/index.ts'
 import { decodeMessage } from './message.ts'
 import { type RpcRequest, readBody } from './request.ts'
 import type { StreamRpc } from './rpcs.ts'
@@ -25,12 +26,14 @@ export async function answerStream(
   context: Context,
 ): Promise<Answer> {
   const stream = new StreamCall<Message>(rpc, request, context)
+  let form: BytesForm = 'base64'
   try {
     await stream.open(async (call) => {
+      form = readBytesForm(request)
       const requests =
         rpc.requests === 'many'
-          ? manyRequests(rpc, body, stream, context)
-          : await oneRequest(rpc, body, context)
+          ? manyRequests(rpc, body, form, stream, context)
+          : await oneRequest(rpc, body, form, context)
       return rpc.handler(context.services)(requests, call)
     })
   } catch (thrown) {
@@ -42,7 +45,7 @@ export async function answerStream(
       return {
         status: 200,
         headers: { ...RPC_HEADERS, 'Content-Encoding': 'identity' },
-        body: lines(rpc, stream, first),
+        body: lines(rpc, stream, first, form),
       }
     }
     if (rpc.outlivesRequests !== undefined) throw NO_WATCH
@@ -57,9 +60,10 @@ export async function answerStream(
 async function oneRequest(
   { input }: StreamRpc,
   body: AsyncIterable<Uint8Array>,
+  form: BytesForm,
   { messageBytesMax }: Context,
 ): Promise<AsyncIterable<MessageShape<DescMessage>>> {
-  const message = decodeMessage(input, await readBody(body), messageBytesMax)
+  const message = decodeMessage(input, await readBody(body), messageBytesMax, form)
   return (async function* () {
     yield message
   })()
@@ -73,13 +77,14 @@ async function oneRequest(
 async function* manyRequests(
   { input, outlivesRequests }: StreamRpc,
   body: AsyncIterable<Uint8Array>,
+  form: BytesForm,
   stream: StreamCall<Message>,
   { environment, messageBytesMax }: Context,
 ): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
   let refused = outlivesRequests === undefined ? undefined : NO_WATCH
   try {
     for await (const value of jsonValues(body)) {
-      const request = decodeMessage(input, value, messageBytesMax)
+      const request = decodeMessage(input, value, messageBytesMax, form)
       if (outlivesRequests?.(request)) refused = undefined
       yield request
     }
@@ -94,10 +99,11 @@ async function* lines(
   rpc: StreamRpc,
   stream: StreamCall<Message>,
   first: IteratorResult<Message, undefined>,
+  form: BytesForm,
 ): AsyncGenerator<string, void, undefined> {
   try {
     for (let next = first; next.done !== true; next = await stream.next()) {
-      yield `{"result":${encodeJson(rpc.output, next.value)}}\n`
+      yield `{"result":${encodeJson(rpc.output, next.value, form)}}\n`
     }
     stream.close('OK')
   } catch (thrown) {

@@ -16,9 +16,8 @@ const PLAIN = /^(?:\/[A-Za-z0-9_-]+)+$/
 
 /** Reads a request target: the path and query of the request line (`/v3/kv/range?x=1`), or `*`. */
 export function readTarget(target: string): Target {
-  const queryAt = target.indexOf('?')
-  const raw = queryAt < 0 ? target : target.slice(0, queryAt)
-  const query = queryAt < 0 ? '' : target.slice(queryAt)
+  const query = queryOf(target)
+  const raw = target.slice(0, target.length - query.length)
   if (PLAIN.test(raw) && raw !== '/v3' && !raw.startsWith('/v3beta/')) {
     return { kind: raw.startsWith('/v3/') ? 'rpc' : 'other', path: raw }
   }
@@ -40,6 +39,12 @@ export function readTarget(target: string): Target {
 export function targetOf(url: string): string {
   const target = url.replace(/^[^/?]*:\/\/[^/?]*/, '')
   return target.startsWith('/') ? target : `/${target}`
+}
+
+/** The query of a request target or URL, with its question mark; empty without one. */
+export function queryOf(target: string): string {
+  const at = target.indexOf('?')
+  return at < 0 ? '' : target.slice(at)
 }
 
 /** Go's cleaning: no empty, `.` or `..` segments; a trailing slash stays. */

@@ -2,9 +2,10 @@ import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import type { Call } from '../service/call.ts'
 import { type Answer, RPC_HEADERS } from './answer.ts'
+import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, toEtcdError } from './errors.ts'
-import { encodeJson } from './json/index.ts'
+import { type BytesForm, encodeJson } from './json/index.ts'
 import { readTimeout } from './lifetime.ts'
 import { decodeMessage } from './message.ts'
 import { type RpcRequest, withCall } from './request.ts'
@@ -23,10 +24,11 @@ export async function answerUnary(
   const done = instruments.rpcs.started(rpc)
   try {
     const timeoutMs = readTimeout(request.header('grpc-timeout'))
-    const message = decodeMessage(rpc.input, body, messageBytesMax)
+    const form = readBytesForm(request)
+    const message = decodeMessage(rpc.input, body, messageBytesMax, form)
     const work = (call: Call) => rpc.handler(services)(message, call)
     const response = await withCall(request, timeoutMs, environment.clock, work)
-    const answer = { status: 200, headers: RPC_HEADERS, body: encodeAnswer(rpc, response) }
+    const answer = { status: 200, headers: RPC_HEADERS, body: encodeAnswer(rpc, response, form) }
     done('OK')
     return answer
   } catch (thrown) {
@@ -37,9 +39,9 @@ export async function answerUnary(
 }
 
 /** Fails with ResourceExhausted when the answer is longer than the platform's longest string, about 512 MiB. */
-function encodeAnswer(rpc: UnaryRpc, response: MessageInitShape<DescMessage>): string {
+function encodeAnswer(rpc: UnaryRpc, response: MessageInitShape<DescMessage>, form: BytesForm): string {
   try {
-    return encodeJson(rpc.output, response)
+    return encodeJson(rpc.output, response, form)
   } catch (thrown) {
     if (!(thrown instanceof RangeError)) throw thrown
     const message = 'the answer is too large for one message; ask for it in parts, with a limit'

@@ -1,0 +1,36 @@
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import type { BytesForm } from './json/index.ts'
+import type { RpcRequest } from './request.ts'
+
+const PARAMETER = 'encoding'
+const HEADER = 'edgetcd-encoding'
+
+/**
+ * The form of bytes that a request and its answer are in: what `encoding` in the query says, else the header
+ * `Edgetcd-Encoding`, else etcd's. Fails with InvalidArgument for an unknown one.
+ */
+export function readBytesForm(request: RpcRequest): BytesForm {
+  return toBytesForm(inQuery(request.query) ?? request.header(HEADER))
+}
+
+/**
+ * The same for a GET. Caches tell answers apart by their URLs, so it takes a form other than etcd's from its query only.
+ * Fails with InvalidArgument for an unknown one, and for one that only the header names.
+ */
+export function readBytesFormOfGet(request: RpcRequest): BytesForm {
+  const form = toBytesForm(inQuery(request.query))
+  const wanted = readBytesForm(request)
+  if (wanted === form) return form
+  const message = `a GET has its encoding in its query: ${PARAMETER}=${wanted}`
+  throw new EtcdError(GrpcCode.InvalidArgument, message)
+}
+
+function inQuery(query: string): string | undefined {
+  return query === '' ? undefined : (new URLSearchParams(query).get(PARAMETER) ?? undefined)
+}
+
+function toBytesForm(name: string | undefined): BytesForm {
+  if (name === undefined) return 'base64'
+  if (name === 'base64' || name === 'utf8') return name
+  throw new EtcdError(GrpcCode.InvalidArgument, `invalid value for ${PARAMETER}: ${JSON.stringify(name)}`)
+}
