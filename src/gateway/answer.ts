@@ -45,6 +45,9 @@ export function empty(status: number, headers: Readonly<Record<string, string>> 
 
 const encoder = new TextEncoder()
 
+/** RFC 9110: their bodies are none, so that they have no length. */
+const BODILESS = new Set([204, 304])
+
 /** The answer as a fetch Response. Its length is always said, so that HEAD has it too. */
 export function toResponse(answer: Answer): Response {
   const headers = new Headers(COMMON_HEADERS)
@@ -54,7 +57,7 @@ export function toResponse(answer: Answer): Response {
     return new Response(toStream(body), { status, headers })
   }
   const bytes = typeof body === 'string' ? encoder.encode(body) : body
-  headers.set('Content-Length', String(bytes.byteLength))
+  if (!BODILESS.has(status)) headers.set('Content-Length', String(bytes.byteLength))
   // `encodeBody` keeps workerd from compressing again what already is; other runtimes don't know the word.
   const init = { status, headers, encodeBody: 'manual' }
   return new Response(bytes.byteLength === 0 ? null : (bytes as Uint8Array<ArrayBuffer>), init)

@@ -5,6 +5,7 @@ import { readBytesForm, readBytesFormOfGet } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND, toEtcdError } from './errors.ts'
 import { acceptsGzip, bodyOf, toRpcRequest } from './fetch.ts'
+import { answerKey } from './keys/index.ts'
 import { answerLongPoll } from './long-poll.ts'
 import { preferredWait, readLongPollBody, readLongPollParameters } from './long-poll-query.ts'
 import { methodOf } from './method.ts'
@@ -27,7 +28,7 @@ export interface AppBindings {
 type App = { Bindings: AppBindings }
 type Handler = (c: HonoContext<App>) => Promise<Answer>
 
-/** The HTTP application: every path of etcd's gateway, and the long poll. It holds nothing of any request. */
+/** The HTTP application: every path of etcd's gateway, the long poll, and keys. It holds nothing of any request. */
 export function createApp(): Hono<App> {
   const app = new Hono<App>({ getPath: (request, options) => routingPath(request, options?.env) })
   const route = (path: string, handler: Handler) => app.all(path, async (c) => toResponse(await handler(c)))
@@ -66,12 +67,13 @@ function routingPath(request: Request, bindings: AppBindings | undefined): strin
   return target.kind === 'rpc' || target.kind === 'other' ? target.path : '/'
 }
 
-/** What etcd does before it looks at a path's meaning. */
+/** What etcd does before it looks at a path's meaning; and keys, whose paths mean nothing to a router. */
 const beforeRouting: MiddlewareHandler<App> = async (c, next) => {
   const target = targetIn(c.req.raw, c.env)
   if (target.kind === 'malformed') return toResponse(operations.BAD_REQUEST)
   if (c.req.method === 'OPTIONS') return toResponse(empty(200))
   if (target.kind === 'redirect') return toResponse(redirect(target.location, c.req.method))
+  if (target.kind === 'key') return toResponse(await answerKey(c.req.raw, target, c.env.context))
   return await next()
 }
 

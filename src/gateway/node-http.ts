@@ -59,8 +59,8 @@ export function closeRequest(incoming: IncomingMessage, last: boolean): void {
 
 const LINGER_MS = 1000
 
-/** The request for the HTTP application. Only the long poll reads a body there; any other is thrown away. */
-export async function toRequest(request: RpcRequest & { incoming: IncomingMessage; target: string }) {
+/** The request for the HTTP application. A body that nobody reads there is thrown away. */
+export function toRequest(request: RpcRequest & { incoming: IncomingMessage; target: string }): Request {
   const { incoming, target, signal } = request
   const { method = 'GET' } = incoming
   const headers = new Headers()
@@ -68,15 +68,28 @@ export async function toRequest(request: RpcRequest & { incoming: IncomingMessag
     for (const value of values ?? []) headers.append(name, value)
   }
   const url = new URL(target, 'http://localhost')
-  if (method !== 'POST')
-    return new Request(url, { method: METHODS.has(method) ? method : OTHER_METHOD, headers, signal })
-  const body = (await readIncoming(incoming)) as Uint8Array<ArrayBuffer>
-  return new Request(url, { method, headers, signal, body })
+  if (!METHODS.has(method)) return new Request(url, { method: OTHER_METHOD, headers, signal })
+  if (!METHODS_WITH_BODIES.has(method)) return new Request(url, { method, headers, signal })
+  return new Request(url, { method, headers, signal, body: bodyWhenRead(incoming), duplex: 'half' })
 }
 
 /** fetch refuses to know some methods. No path has any but these, so that all others get the same answers. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'OPTIONS'])
-const OTHER_METHOD = 'PUT'
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
+const METHODS_WITH_BODIES = new Set(['POST', 'PUT'])
+const OTHER_METHOD = 'PATCH'
+
+/** The whole body in one piece, received when it is asked for. */
+function bodyWhenRead(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        controller.enqueue(await readIncoming(incoming))
+        controller.close()
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
 
 /** Writes the answer of an RPC; the `last` of a connection closes it. Ends early when the client has gone. */
 export async function sendAnswer(

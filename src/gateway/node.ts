@@ -45,7 +45,7 @@ export function createGateway(context: Context): Gateway {
       )
       closeRequest(incoming, stopping)
     } else {
-      const response = await app.fetch(await toRequest(request), { context, target })
+      const response = await app.fetch(toRequest(request), { context, target })
       await sendResponse(incoming, outgoing, response, stopping)
     }
   }

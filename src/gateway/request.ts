@@ -64,6 +64,11 @@ export function readToken(request: RpcRequest): string | undefined {
   return token?.replace(/^Bearer /i, '')
 }
 
+export const BODY_TOO_LARGE = new EtcdError(
+  GrpcCode.ResourceExhausted,
+  `the body of the request is larger than max (${LIMITS.bodyBytesMax})`,
+)
+
 /**
  * A body grows no further than `LIMITS.bodyBytesMax`; the message in it has its own, smaller limit. Whoever makes one must
  * `release` it.
@@ -75,10 +80,7 @@ export class BodyBuffer {
 
   /** Fails with ResourceExhausted when the body is too large, or too much is being received. */
   push(chunk: Uint8Array): void {
-    if (this.#length + chunk.byteLength > LIMITS.bodyBytesMax) {
-      const message = `the body of the request is larger than max (${LIMITS.bodyBytesMax})`
-      throw new EtcdError(GrpcCode.ResourceExhausted, message)
-    }
+    if (this.#length + chunk.byteLength > LIMITS.bodyBytesMax) throw BODY_TOO_LARGE
     this.#budget.take(chunk.byteLength)
     this.#length += chunk.byteLength
     this.#chunks.push(chunk)

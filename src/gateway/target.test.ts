@@ -45,9 +45,21 @@ it.each<[string, Target]>([
   ['/v3/kv/range/.', redirect('/v3/kv/range')],
   ['/../version', redirect('/version')],
   ['/v3/%zz', { kind: 'malformed' }],
+  ['/keys', other('/keys')],
+  ['//keys/a', redirect('/keys/a')],
   ['/%', { kind: 'malformed' }],
 ])('reads %s as etcd does', (target, expected) => {
   expect(readTarget(target)).toEqual(expected)
+})
+
+it.each([
+  ['/keys/', '', ''],
+  ['/keys/a', 'a', ''],
+  ['/keys//a/./b/..', '/a/./b/..', ''],
+  ['/keys/%zz?x=/%zz', '%zz', '?x=/%zz'],
+  ['/keys/?prefix', '', '?prefix'],
+])('leaves what follows /keys/ in %s as it is', (target, path, query) => {
+  expect(readTarget(target)).toEqual({ kind: 'key', path, query })
 })
 
 it.each([

@@ -7,17 +7,21 @@ export type Target =
   | { readonly kind: 'rpc'; readonly path: string }
   /** Anywhere else: a path whose escaped slashes stay escaped; unknown ones are told so in plain text. */
   | { readonly kind: 'other'; readonly path: string }
+  /** Under /keys/: what follows, escaped and as unclean as it is, names a key. The query has its question mark. */
+  | { readonly kind: 'key'; readonly path: string; readonly query: string }
   /** A path that isn't clean: the client is sent to the clean one, with 307. */
   | { readonly kind: 'redirect'; readonly location: string }
   /** A broken escape sequence. */
   | { readonly kind: 'malformed' }
 
+const KEYS = '/keys/'
 const PLAIN = /^(?:\/[A-Za-z0-9_-]+)+$/
 
 /** Reads a request target: the path and query of the request line (`/v3/kv/range?x=1`), or `*`. */
 export function readTarget(target: string): Target {
   const query = queryOf(target)
   const raw = target.slice(0, target.length - query.length)
+  if (raw.startsWith(KEYS)) return { kind: 'key', path: raw.slice(KEYS.length), query }
   if (PLAIN.test(raw) && raw !== '/v3' && !raw.startsWith('/v3beta/')) {
     return { kind: raw.startsWith('/v3/') ? 'rpc' : 'other', path: raw }
   }

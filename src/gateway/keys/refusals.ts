@@ -1,0 +1,45 @@
+import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
+import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
+import { LIMITS } from '../../etcd/limits.ts'
+import type { Answer } from '../answer.ts'
+import { errorAnswer, METHOD_NOT_ALLOWED } from '../errors.ts'
+import { BODY_TOO_LARGE } from '../request.ts'
+import { etagOf } from './conditions.ts'
+import { type HeaderFields, revisionHeader } from './headers.ts'
+
+export const KEY_TOO_LONG = new EtcdError(
+  GrpcCode.InvalidArgument,
+  `the key is longer than max (${LIMITS.keyBytesMax})`,
+)
+
+/** An error as everywhere else, but for what HTTP has a status of its own for. */
+export function refusal(error: EtcdError): Answer {
+  const answer = errorAnswer(error)
+  if (error === KEY_TOO_LONG) return { ...answer, status: 414 }
+  if (error === BODY_TOO_LARGE || error.is('RequestTooLarge')) return { ...answer, status: 413 }
+  return answer
+}
+
+const KEY_NOT_FOUND = new EtcdError(GrpcCode.NotFound, 'key not found')
+
+/** There was no such key at the revision. */
+export function notFound(revision: bigint): Answer {
+  return withHeaders(errorAnswer(KEY_NOT_FOUND), revisionHeader(revision))
+}
+
+/** If-Match or If-None-Match doesn't hold for the key as it was at the revision. */
+export function preconditionFailed(revision: bigint, kv: KeyValue | undefined): Answer {
+  const state = kv === undefined ? 'the key does not exist' : `the key is at ${etagOf(kv.modRevision)}`
+  const answer = errorAnswer(new EtcdError(GrpcCode.FailedPrecondition, `precondition failed: ${state}`))
+  const tag = kv === undefined ? {} : { ETag: etagOf(kv.modRevision) }
+  return withHeaders({ ...answer, status: 412 }, { ...revisionHeader(revision), ...tag })
+}
+
+export const METHOD_NOT_ALLOWED_ON_KEYS: Answer = withHeaders(
+  { ...errorAnswer(METHOD_NOT_ALLOWED), status: 405 },
+  { Allow: 'GET, HEAD, PUT, DELETE, OPTIONS' },
+)
+
+function withHeaders(answer: Answer, headers: HeaderFields): Answer {
+  return { ...answer, headers: { ...answer.headers, ...headers } }
+}
