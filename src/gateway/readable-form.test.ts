@@ -14,7 +14,7 @@ const services: Partial<Services> = {
       for await (const { requestUnion } of requests) {
         if (requestUnion.case !== 'createRequest') continue
         yield { created: true }
-        yield { events: [{ kv: { key: requestUnion.value.key, value: BINARY } }] }
+        yield { events: [{ kv: { key: requestUnion.value.key, modRevision: 2n, value: BINARY } }] }
       }
     },
   },
@@ -69,12 +69,26 @@ describe.each(DOORS)('the readable form through %s', (_, open) => {
     const lines = (await (await post('/v3/watch?encoding=utf8', body)).text()).split('\n')
     expect(lines).toEqual([
       '{"result":{"created":true}}',
-      '{"result":{"events":[{"kv":{"key":"foo","value_base64":"/w=="}}]}}',
+      '{"result":{"events":[{"kv":{"key":"foo","mod_revision":"2","value_base64":"/w=="}}]}}',
       '{"result":{"created":true}}',
-      '{"result":{"events":[{"kv":{"key_base64":"/w==","value_base64":"/w=="}}]}}',
+      '{"result":{"events":[{"kv":{"key_base64":"/w==","mod_revision":"2","value_base64":"/w=="}}]}}',
       '',
     ])
   })
+})
+
+it('server-sent events have it', async () => {
+  const response = await fetchApp(
+    '/v3/watch?key=foo&encoding=utf8',
+    { headers: { Accept: 'text/event-stream' } },
+    context,
+  )
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  const created = await reader?.read()
+  const changed = await reader?.read()
+  await reader?.cancel()
+  expect(created?.value).toContain('event: created')
+  expect(changed?.value).toContain('"kv":{"key":"foo","mod_revision":"2","value_base64":"/w=="}')
 })
 
 describe('a long poll in the readable form', () => {

@@ -89,6 +89,6 @@ export function toWatchQuery(parameters: z.output<typeof WatchParameters>): Watc
 }
 
 /** Reads a watch from the query of a URL. Unknown parameters are ignored. Fails with InvalidArgument. */
-export function readWatchQuery(parameters: URLSearchParams, form: BytesForm = 'base64'): WatchQuery {
+export function readWatchQuery(parameters: URLSearchParams, form: BytesForm): WatchQuery {
   return toWatchQuery(readParameters(WatchParameters, parameters, form))
 }

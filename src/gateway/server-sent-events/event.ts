@@ -1,6 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { WatchResponseSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
-import { encodeJson } from '../json/index.ts'
+import { type BytesForm, encodeJson } from '../json/index.ts'
 
 export type WatchMessage = MessageInitShape<typeof WatchResponseSchema>
 
@@ -23,8 +23,9 @@ export function revisionEvent(
   name: EventName | undefined,
   revision: bigint,
   rest: Pick<WatchMessage, 'created' | 'events'> = {},
+  form: BytesForm = 'base64',
 ): string {
-  const data = encodeJson(WatchResponseSchema, { header: { revision }, ...rest })
+  const data = encodeJson(WatchResponseSchema, { header: { revision }, ...rest }, form)
   return event(name, String(revision), data)
 }
 

@@ -8,6 +8,7 @@ import { LIMITS } from '../../etcd/limits.ts'
 import { type Answer, empty, NO_STORE } from '../answer.ts'
 import type { Context } from '../context.ts'
 import { errorAnswer, errorBody } from '../errors.ts'
+import type { BytesForm } from '../json/index.ts'
 import { type RpcRequest, readToken } from '../request.ts'
 import type { StreamRpc } from '../rpcs.ts'
 import { STREAM_ENDED, StreamCall } from '../stream-call.ts'
@@ -37,7 +38,7 @@ export async function answerServerSentEvents(
   const stream = new StreamCall<WatchMessage>(rpc, request, context)
   let query: EventsQuery | undefined
   try {
-    query = readEventsQuery(parameters, request.header)
+    query = readEventsQuery(request, parameters)
     if (query === undefined) {
       stream.close('OK')
       return empty(204, NO_STORE)
@@ -81,7 +82,7 @@ function refused(error: EtcdError, resumes: boolean, context: Context): Answer {
 
 async function* events(
   stream: StreamCall<WatchMessage>,
-  { watch: { startRevision } }: EventsQuery,
+  { watch: { startRevision }, form }: EventsQuery,
   created: WatchMessage,
   context: Context,
 ): AsyncGenerator<string, void, undefined> {
@@ -95,7 +96,7 @@ async function* events(
       for await (const _ of ticksUntil(next, LIMITS.serverSentHeartbeatMs, clock)) yield HEARTBEAT
       const message = await next
       if (message.done === true) break
-      yield eventOf(message.value)
+      yield eventOf(message.value, form)
       if (message.value.canceled) break
     }
     stream.close('OK')
@@ -108,15 +109,12 @@ async function* events(
 }
 
 /** One message of the watch. All events of a revision are in one, and the last ones' revision is complete with it. */
-function eventOf({
-  header,
-  events = [],
-  canceled,
-  compactRevision = 0n,
-  cancelReason,
-}: WatchMessage): string {
+function eventOf(
+  { header, events = [], canceled, compactRevision = 0n, cancelReason }: WatchMessage,
+  form: BytesForm,
+): string {
   const last = events.at(-1)?.kv?.modRevision
-  if (last !== undefined) return revisionEvent(undefined, last, { events })
+  if (last !== undefined) return revisionEvent(undefined, last, { events }, form)
   if (!canceled) return revisionEvent('progress', header?.revision ?? 0n)
   if (compactRevision === 0n) return failedEvent(refusalOf(cancelReason ?? ''))
   const details = { compact_revision: String(compactRevision) }

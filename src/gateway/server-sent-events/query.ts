@@ -1,5 +1,7 @@
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
-import type { HeaderReader } from '../method.ts'
+import { readBytesFormOfGet } from '../bytes-form.ts'
+import type { BytesForm } from '../json/index.ts'
+import type { RpcRequest } from '../request.ts'
 import { readWatchQuery, type WatchQuery } from '../watch-query.ts'
 
 /** The id of the event that says that the position is compacted: whoever comes back with it is told to stop. */
@@ -11,6 +13,8 @@ const REVISION_MAX = 2n ** 63n - 2n
 /** What an EventSource asks for, now or again. */
 export interface EventsQuery {
   readonly watch: WatchQuery
+  /** How keys and values are written, in what was asked and in the events. */
+  readonly form: BytesForm
   /** It was connected before, and will connect again when this connection ends. */
   readonly resumes: boolean
 }
@@ -19,17 +23,18 @@ export interface EventsQuery {
  * Reads the query of an event stream: a watch's, which the id of the last event moves on. Gives undefined when that
  * id says that there is nothing to go on with. Fails with InvalidArgument.
  */
-export function readEventsQuery(parameters: URLSearchParams, header: HeaderReader): EventsQuery | undefined {
-  const watch = readWatchQuery(parameters)
-  const id = header('last-event-id') ?? ''
-  if (id === '') return { watch, resumes: false }
+export function readEventsQuery(request: RpcRequest, parameters: URLSearchParams): EventsQuery | undefined {
+  const form = readBytesFormOfGet(request)
+  const watch = readWatchQuery(parameters, form)
+  const id = request.header('last-event-id') ?? ''
+  if (id === '') return { watch, form, resumes: false }
   if (id === COMPACTED_ID) return undefined
   const revision = /^\d{1,19}$/.test(id) ? BigInt(id) : undefined
   if (revision === undefined || revision > REVISION_MAX) {
     const message = `invalid value for Last-Event-ID: ${JSON.stringify(id)}`
     throw new EtcdError(GrpcCode.InvalidArgument, message)
   }
-  return { watch: { ...watch, startRevision: revision + 1n }, resumes: true }
+  return { watch: { ...watch, startRevision: revision + 1n }, form, resumes: true }
 }
 
 /**
