@@ -29,6 +29,11 @@ const OURS: ReadonlySet<string> = new Set<Setting>([
   'auth-token-key',
 ])
 
+/** Whether a setting is edgetcd's alone. */
+export function isOurs(name: string): boolean {
+  return OURS.has(name)
+}
+
 /** They say where the data is. An unset variable in somebody's script must not start a server on an empty store. */
 const NEVER_EMPTY: ReadonlySet<string> = new Set<Setting>(['database-url', 'schema', 'data-dir'])
 
@@ -82,12 +87,12 @@ function find(
     ...(name === 'database-url' ? [{ source: 'DATABASE_URL', value: variables.DATABASE_URL }] : []),
   ]
   const inFile = { source: `${name} in ${file?.path}`, value: file?.texts[name] }
-  const sources = file === undefined ? all : OURS.has(name) ? [...all, inFile] : [inFile]
+  const sources = file === undefined ? all : isOurs(name) ? [...all, inFile] : [inFile]
   const [first, ...others] = sources.filter(
     ({ value }) => value !== undefined && (value !== '' || NEVER_EMPTY.has(name)),
   )
   if (first?.value === '') throw new ConfigError(`${first.source} is empty: give it a value, or leave it out`)
-  if (file !== undefined && !OURS.has(name)) {
+  if (file !== undefined && !isOurs(name)) {
     for (const { source, value } of all) {
       if (value !== undefined && value !== '') warnings.push(`${source} is ignored: ${file.path} says all`)
     }
