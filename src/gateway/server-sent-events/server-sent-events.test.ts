@@ -180,7 +180,7 @@ describe('compaction', () => {
 })
 
 describe('failures', () => {
-  const failing = (name: 'NoLeader' | 'InvalidAuthToken', after: 'created' | 'nothing') =>
+  const failing = (name: 'NoLeader' | 'UserEmpty', after: 'created' | 'nothing') =>
     connector(
       fakeContext({
         services: fakeServices({
@@ -220,8 +220,8 @@ describe('failures', () => {
     expect(JSON.parse(told?.data ?? '')).toMatchObject({ code: 14 })
     expect(source.reader.retryMs).toBeGreaterThanOrEqual(1000)
     expect(await source.next()).toBeUndefined()
-    const denied = await failing('InvalidAuthToken', 'nothing')(PREFIX, '5')
-    expect(denied.response.status).toBe(401)
+    const denied = await failing('UserEmpty', 'nothing')(PREFIX, '5')
+    expect(denied.response.status).toBe(400)
   })
 
   it('later are the last event, which leaves the id alone', async () => {
