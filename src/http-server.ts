@@ -1,6 +1,9 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Gateway } from './gateway/node.ts'
+import { createTlsServer, type TlsOptions } from './tls/index.ts'
 
 /** How long a client may take for its headers: etcd's five minutes would let few of them hold many sockets. */
 const HEADERS_TIMEOUT_MS = 60_000
@@ -11,6 +14,8 @@ const CALLS_GRACE_MS = 5_000
 const ANSWERS_GRACE_MS = 1_000
 
 export interface HttpServers {
+  /** Where they listen, with the port that the system chose where it was asked to. */
+  readonly urls: readonly string[]
   /**
    * Stops accepting, ends streams cleanly, finishes what was accepted. Calls that wait for others are told after some
    * seconds that the server has stopped.
@@ -18,22 +23,39 @@ export interface HttpServers {
   stop(): Promise<void>
 }
 
-/** Listens on each URL. Fails with an Error fit to be shown, and then listens on none. */
-export async function listen(urls: readonly string[], gateway: Gateway): Promise<HttpServers> {
-  const servers: Server[] = []
+/**
+ * Listens on each URL, http or https; `tls` says how https is served. Fails with an Error fit to be shown, and then
+ * listens on none.
+ */
+export async function listen(
+  urls: readonly string[],
+  gateway: Gateway,
+  tls?: TlsOptions,
+): Promise<HttpServers> {
+  const servers: (Server | TlsServer)[] = []
+  const sockets = new Set<Socket>()
   try {
-    for (const url of urls) servers.push(await listenOn(new URL(url), gateway))
+    for (const url of urls) {
+      const server = await listenOn(new URL(url), gateway.listener, tls)
+      servers.push(server)
+      server.on('connection', (socket: Socket) => {
+        sockets.add(socket)
+        socket.once('close', () => sockets.delete(socket))
+      })
+    }
   } catch (error) {
     await Promise.all(servers.map(closed))
     throw error
   }
   return {
+    urls: urls.map((url, at) => withRealPort(url, servers[at]?.address())),
     async stop() {
       const all = Promise.all(servers.map(closed))
       gateway.endStreams()
       const giveUp = setTimeout(() => gateway.endCalls(), CALLS_GRACE_MS)
       const cut = setTimeout(() => {
-        for (const server of servers) server.closeAllConnections()
+        // With those whose handshake hasn't ended, which no server counts as its connections.
+        for (const socket of sockets) socket.destroy()
       }, CALLS_GRACE_MS + ANSWERS_GRACE_MS)
       await all
       clearTimeout(giveUp)
@@ -42,19 +64,24 @@ export async function listen(urls: readonly string[], gateway: Gateway): Promise
   }
 }
 
-async function listenOn(url: URL, gateway: Gateway): Promise<Server> {
-  const server = createServer(
-    {
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEPALIVE_MS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      // Streams and idle connections live as long as their clients want; the gateway limits the bodies of calls.
-      requestTimeout: 0,
-      keepAliveTimeout: 0,
-    },
-    gateway.listener,
-  )
+async function listenOn(
+  url: URL,
+  listener: RequestListener,
+  tls: TlsOptions | undefined,
+): Promise<Server | TlsServer> {
+  const options = {
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    // Streams and idle connections live as long as their clients want; the gateway limits the bodies of calls.
+    requestTimeout: 0,
+    keepAliveTimeout: 0,
+  }
+  const server =
+    url.protocol === 'https:' && tls !== undefined
+      ? createTlsServer(tls, options, listener)
+      : createServer(options, listener)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const listening = once(server, 'listening')
   server.listen({ host, port: portOf(url) })
@@ -66,7 +93,12 @@ async function listenOn(url: URL, gateway: Gateway): Promise<Server> {
 
 /** URL leaves the port of its protocol out. */
 function portOf(url: URL): number {
-  return url.port === '' ? 80 : Number(url.port)
+  if (url.port !== '') return Number(url.port)
+  return url.protocol === 'https:' ? 443 : 80
+}
+
+function withRealPort(url: string, address: AddressInfo | string | null | undefined): string {
+  return typeof address === 'object' && address !== null ? url.replace(/:0$/, `:${address.port}`) : url
 }
 
 function explain(url: URL, error: unknown): string {
@@ -83,6 +115,6 @@ function explain(url: URL, error: unknown): string {
   }
 }
 
-async function closed(server: Server): Promise<void> {
+async function closed(server: Server | TlsServer): Promise<void> {
   await new Promise((resolve) => server.close(resolve))
 }

@@ -4,6 +4,7 @@
  * ```
  * DIR/postgres/   PostgreSQL's own data directory; owned by the account that PostgreSQL runs as, entered by no other
  * DIR/lock/       which server has it (lock.ts)
+ * DIR/tls/        the certificate of --auto-tls
  * DIR/init-*, DIR/lock-*   being made; remains are removed by the next server
  * ```
  * PostgreSQL's directory is one level down so that it can be made on the side and appear by a rename, complete,
@@ -77,8 +78,9 @@ function refuseStrangers(root: string, names: readonly string[]): void {
 
 function isOurs(name: string): boolean {
   if (name.startsWith(LOCK_CANDIDATE_PREFIX) || name.startsWith(STAGING_PREFIX)) return true
-  // The last one stands at the top of every fresh ext4 volume.
-  return [POSTGRES_NAME, LOCK_NAME, 'lost+found'].includes(name)
+  // `tls` is where a certificate of the server's own making is kept; the last one stands at the top of every fresh ext4
+  // volume.
+  return [POSTGRES_NAME, LOCK_NAME, 'tls', 'lost+found'].includes(name)
 }
 
 /** The owner of PostgreSQL's directory, or undefined when there is none yet. A link to one is refused: it may change. */

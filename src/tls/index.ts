@@ -1,0 +1,131 @@
+/**
+ * https on Node: a server whose certificates are those of the files at the moment of each handshake, as etcd's are, and
+ * which lets only those clients in that have a certificate, where one is asked for.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
+import { createServer, type Server, type ServerOptions } from 'node:https'
+import { join } from 'node:path'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import type { Log } from '../environment.ts'
+import type { TlsSettings } from '../tls-settings.ts'
+import { isAllowed } from './allowed-hostname.ts'
+import { keptSelfSigned } from './self-signed.ts'
+
+/** etcd's: how long a handshake may take. */
+const HANDSHAKE_TIMEOUT_MS = 10_000
+
+const VERSIONS = { 'TLS1.2': 'TLSv1.2', 'TLS1.3': 'TLSv1.3' } as const
+
+export interface TlsOptions {
+  readonly settings: TlsSettings
+  /** Where a certificate of the server's own making is kept. */
+  readonly dataDir: string
+  /** Whom that one is for: names and addresses. */
+  readonly hosts: readonly string[]
+  readonly log: Log
+}
+
+/** Makes the https server. Fails with an Error fit to be shown when a file can't be used. */
+export function createTlsServer(
+  { settings, dataDir, hosts, log }: TlsOptions,
+  options: ServerOptions,
+  listener: RequestListener,
+): Server {
+  const files = filesOf(settings)
+  const own =
+    settings.certificate === undefined
+      ? keptSelfSigned(join(dataDir, 'tls'), hosts, settings.selfSignedYears)
+      : undefined
+  const read = () => readContext(settings, own)
+  let seen = stampOf(files)
+  const server = explained(() => {
+    const asked = settings.clients !== undefined
+    const clients = { requestCert: asked, rejectUnauthorized: asked }
+    return createServer(
+      { ...options, ...read(), ...clients, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
+      listener,
+    )
+  })
+  // Ahead of the server's own listener, which begins the handshake with the certificates that it then has.
+  server.prependListener('connection', () => {
+    const stamp = stampOf(files)
+    if (stamp === seen) return
+    seen = stamp
+    try {
+      server.setSecureContext(read())
+      log('info', 'certificates have been read again')
+    } catch (error) {
+      log('warn', 'new certificates can’t be used; the last ones stay', { error: messageOf(error) })
+    }
+  })
+  server.prependListener('secureConnection', (socket) => refuseStrangers(socket, settings, log))
+  server.on('tlsClientError', (error, socket) => {
+    log('debug', 'a TLS handshake failed', { client: socket.remoteAddress, error: messageOf(error) })
+  })
+  return server
+}
+
+function readContext(
+  settings: TlsSettings,
+  own: { cert: string; key: string } | undefined,
+): SecureContextOptions & {
+  ticketKeys: Buffer
+} {
+  const { certificate, clients, minVersion, maxVersion, ciphers } = settings
+  return {
+    cert: own?.cert ?? readFileSync(certificate?.certFile ?? ''),
+    key: own?.key ?? readFileSync(certificate?.keyFile ?? ''),
+    minVersion: VERSIONS[minVersion],
+    ...(maxVersion && { maxVersion: VERSIONS[maxVersion] }),
+    ...(ciphers && { ciphers }),
+    ...(clients && { ca: readFileSync(clients.caFile) }),
+    ...(clients?.crlFile && { crl: readRevocations(clients.crlFile) }),
+    // A session from before would get past a certificate's revocation.
+    ticketKeys: randomBytes(48),
+  }
+}
+
+/** etcd reads DER, Node PEM. */
+function readRevocations(path: string): string {
+  const bytes = readFileSync(path)
+  if (bytes.includes('-----BEGIN')) return bytes.toString('latin1')
+  return `-----BEGIN X509 CRL-----\n${bytes.toString('base64')}\n-----END X509 CRL-----\n`
+}
+
+/** Node's handshake can ask for any certificate of the authority's; whose it is shows afterwards. */
+function refuseStrangers(socket: TLSSocket, { clients }: TlsSettings, log: Log): void {
+  if (clients === undefined || clients.allowedHostnames.length === 0) return
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate !== undefined && isAllowed(certificate, clients.allowedHostnames)) return
+  log('warn', 'a client’s certificate is for none of the allowed hostnames', { client: socket.remoteAddress })
+  socket.destroy()
+}
+
+function filesOf({ certificate, clients }: TlsSettings): string[] {
+  return [certificate?.certFile, certificate?.keyFile, clients?.caFile, clients?.crlFile].filter(
+    (path) => path !== undefined,
+  )
+}
+
+/** Changes when a file does. A file that is missing has a stamp, too: its return is a change. */
+function stampOf(files: readonly string[]): string {
+  const stamps = files.map((path) => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found === undefined ? '-' : `${found.ino}.${found.size}.${found.mtimeMs}`
+  })
+  return stamps.join(' ')
+}
+
+function explained<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw new Error(`can't use the TLS files: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
