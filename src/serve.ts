@@ -1,11 +1,12 @@
 import { compose } from './compose.ts'
 import type { Config } from './config.ts'
 import { openDatabase } from './database.ts'
-import type { Environment } from './environment.ts'
+import type { Environment, Log } from './environment.ts'
 import { createGateway } from './gateway/node.ts'
 import { listen } from './http-server.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { runCompactor } from './service/compactor/index.ts'
+import type { TlsOptions } from './tls/index.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
 
 /** Says something to whoever started the program: to people, or with `--json` to programs. */
@@ -22,6 +23,7 @@ export async function serve(
   stop: Promise<unknown>,
 ): Promise<void> {
   const { log } = environment
+  for (const warning of config.warnings) log('warn', warning)
   const database = await openDatabase(config, log)
   const stopping = new AbortController()
   const application = compose({
@@ -35,11 +37,15 @@ export async function serve(
   try {
     // The first look at the store arms the timer of its leases.
     await application.store.head()
-    const servers = await listen(config.listenClientUrls, createGateway(application.context))
+    const servers = await listen(
+      config.listenClientUrls,
+      createGateway(application.context),
+      tlsOptions(config, log),
+    )
     if (config.retention !== undefined) {
       compacting = runCompactor(application.store, config.retention, environment, stopping.signal)
     }
-    sayReady(config, database.location, say)
+    sayReady(servers.urls, config.ignoredFlags, database.location, say)
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
     log('info', 'stopping')
     stopping.abort()
@@ -54,15 +60,30 @@ export async function serve(
   }
 }
 
-function sayReady({ listenClientUrls }: Config, location: string, say: Say): void {
-  const [url] = listenClientUrls
+function tlsOptions(config: Config, log: Log): TlsOptions | undefined {
+  if (config.tls === undefined) return undefined
+  const urls = [...config.listenClientUrls, ...config.listenMetricsUrls, ...config.advertiseClientUrls]
+  const hosts = [...new Set(urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, '')))]
+  return { settings: config.tls, dataDir: config.dataDir, hosts, log }
+}
+
+function sayReady(
+  urls: readonly string[],
+  ignoredFlags: readonly string[],
+  location: string,
+  say: Say,
+): void {
+  const [url] = urls
   const lines = [
     `edgetcd ${EDGETCD_VERSION} serves the API of etcd ${ETCD_VERSION}`,
     '',
-    `  listening on  ${listenClientUrls.join(', ')}`,
+    `  listening on  ${urls.join(', ')}`,
     `  data in       ${location}`,
+    ...(ignoredFlags.length > 0
+      ? [`  ignored       ${ignoredFlags.join(', ')}: they mean nothing here`]
+      : []),
     `  try           curl -X POST ${url}/v3/kv/put -d '{"key": "Zm9v", "value": "YmFy"}'`,
     '',
   ]
-  say(lines.join('\n'), { event: 'ready', listening: listenClientUrls, data: location })
+  say(lines.join('\n'), { event: 'ready', listening: urls, data: location, ignored: ignoredFlags })
 }
