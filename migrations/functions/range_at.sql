@@ -5,7 +5,9 @@
 --   row_limit   null: all
 --
 -- How: the keys of the present that already lived at at_revision (unchanged since: kv answers; changed since: one probe
--- of their life in the log), and the lives that ended after it, found by their tombstones.
+-- of their life in the log), and the lives that ended after it, found by their tombstones. With a limit the interval is
+-- cut first, at the key with which the present alone would reach it: else the tombstones of the whole rest would be
+-- looked at for each page.
 --
 -- STABLE: it reads by the caller's snapshot, so a caller gets head and rows from one moment. Locks: none.
 -- The planner settings keep the lateral probes: with its usual guesses the planner sorts the whole table first.
@@ -25,7 +27,18 @@ declare
   -- One key is the interval up to its successor. An open end is a second text: as a condition on a parameter it
   -- would turn the bound of the index scan into a filter.
   upper_key bytea := case when to_key is null then from_key || '\x00'::bytea else to_key end;
+  last_key bytea;
 begin
+  if row_limit > 0 and length(upper_key) > 0 then
+    select k.key into last_key from :schema.kv k
+    where k.key >= from_key and k.key < upper_key and k.create_revision <= at_revision
+    order by k.key offset row_limit - 1 limit 1;
+  elsif row_limit > 0 then
+    select k.key into last_key from :schema.kv k
+    where k.key >= from_key and k.create_revision <= at_revision
+    order by k.key offset row_limit - 1 limit 1;
+  end if;
+  upper_key := coalesce(last_key || '\x00'::bytea, upper_key);
   if length(upper_key) > 0 then
     return query
     (select k.key, k.create_revision, s.mod_revision, s.version, s.lease, s.value
