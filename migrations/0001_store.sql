@@ -20,7 +20,7 @@ create table :schema.head (
   id               int primary key check (id = 1),
   revision         bigint not null,            -- of the newest change; etcd begins at 1
   compact_revision bigint not null,            -- reads below it are refused; -1: never compacted, as in etcd
-  auth_revision    bigint not null,            -- of the newest change of users and roles; begins at 1
+  auth_version     bigint not null,            -- of what anyone may do: rises with every change of table auth and below
   incarnation      text   not null             -- the run of the database that leases were last checked in (incarnation.sql)
 ) with (fillfactor = 10);
 
@@ -107,12 +107,23 @@ create table :schema.revision_note (
   revision bigint not null
 );
 
+-- Whether callers have to say who they are. One row. etcd's auth revision counts the changes of users and roles, and
+-- switching off, but not switching on: so head.auth_version stands beside it, which rises with all of them. Whoever was
+-- authorized under one version is refused under another (docs/adr/0005-authorization.md).
+create table :schema.auth (
+  id          int primary key check (id = 1),
+  enabled     boolean not null,
+  revision    bigint not null,                 -- etcd's, as auth/status tells it; begins at 1
+  signing_key bytea not null                   -- signs the tokens, unless the deployment brings its own key
+);
+
 -- Who may sign in and what for. Names are any UTF-8, the zero character too, which text can't hold: so they are bytea,
--- and sort by their bytes as etcd's do. Every change adds 1 to head.auth_revision, under write_lock.
+-- and sort by their bytes as etcd's do. Changes are made under write_lock.
 create table :schema.auth_user (
   name                bytea   primary key,
   no_password         boolean not null,        -- never signs in by password, whatever it is changed to
   roles               bytea[] not null,        -- sorted; `root` may be granted before that role exists
+  password_version    bigint not null,         -- the auth version that set it; a token names it, and ends with it
   password_scheme     text,                    -- how password_hash was made (src/store/auth/password.ts); null: none
   password_hash       bytea,
   password_salt       bytea,
@@ -121,7 +132,7 @@ create table :schema.auth_user (
 
 create table :schema.auth_role (name bytea primary key);
 
--- granted_at is the auth revision of the grant that added it: etcd keeps several permissions of one key in that order.
+-- granted_at is the auth version of the grant that added it: etcd keeps several permissions of one key in that order.
 create table :schema.auth_permission (
   role       bytea  not null references :schema.auth_role on delete cascade,
   granted_at bigint not null,
@@ -133,6 +144,9 @@ create table :schema.auth_permission (
 
 insert into :schema.head values (1, 1, -1, 1, '');
 insert into :schema.sweep values (1, 0, 0);
+-- Two random UUIDs have 244 random bits, from the same source as keys of pgcrypto.
+insert into :schema.auth
+values (1, false, 1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')));
 insert into :schema.cluster
 select 1, random_id[1], random_id[2], 2
 from (select array_agg(('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint & 9223372036854775807) as random_id
@@ -142,4 +156,5 @@ from (select array_agg(('x' || left(replace(gen_random_uuid()::text, '-', ''), 1
 -- such a query is worth being compiled (jit), which takes half a second.
 analyze :schema.head;
 analyze :schema.sweep;
+analyze :schema.auth;
 analyze :schema.cluster;

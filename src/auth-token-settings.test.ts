@@ -34,7 +34,7 @@ describe('--auth-token', () => {
   it.each([
     ['RS256', 'pub-key=/pub,priv-key=/priv', { privateKeyPem: 'PRIVATE', publicKeyPem: 'PUBLIC' }],
     ['PS512', 'priv-key=/priv', { privateKeyPem: 'PRIVATE' }],
-    ['EdDSA', 'pub-key=/pub', { publicKeyPem: 'PUBLIC' }],
+    ['EdDSA', 'priv-key=/priv', { privateKeyPem: 'PRIVATE' }],
   ])('is jwt, signed by %s with the keys of files', (algorithm, options, keys) => {
     const { authToken } = read({ 'auth-token': `jwt,${options},sign-method=${algorithm}` })
     expect(authToken).toEqual({ kind: 'keys', algorithm, ...keys })
@@ -57,7 +57,8 @@ test.each([
   [{ 'auth-token': 'jwt,sign-method=none' }, 'has sign-method=none, but'],
   [{ 'auth-token': 'jwt,sign-method=HS256' }, 'must have priv-key='],
   [{ 'auth-token': 'jwt,sign-method=HS256,priv-key=/empty' }, 'must have priv-key='],
-  [{ 'auth-token': 'jwt,sign-method=RS256' }, 'must have priv-key= or pub-key='],
+  [{ 'auth-token': 'jwt,sign-method=RS256' }, 'must have priv-key=: tokens are signed here'],
+  [{ 'auth-token': 'jwt,sign-method=RS256,pub-key=/pub' }, 'must have priv-key=: tokens are signed here'],
   [{ 'auth-token': 'jwt,sign-method=RS256,priv-key=/none' }, 'priv-key: ENOENT'],
   [{ 'auth-token': 'jwt,sign=RS256' }, 'has "sign=RS256", but its options are'],
   [{ 'auth-token': 'jwt,sign-method=RS256,priv-key=/priv,ttl=soon' }, 'has ttl=soon'],

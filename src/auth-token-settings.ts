@@ -1,33 +1,7 @@
 import { ConfigError } from './config-error.ts'
+import { KEY_ALGORITHMS, SECRET_ALGORITHMS, type TokenKey } from './service/auth/token-key.ts'
 import { readDurationMs } from './settings.ts'
 import type { Given } from './sources.ts'
-
-export type SecretAlgorithm = 'HS256' | 'HS384' | 'HS512'
-
-/** How tokens are signed and checked. */
-export type AuthToken =
-  /** With a secret that was made with the store and is kept in it. */
-  | { readonly kind: 'stored' }
-  | { readonly kind: 'secret'; readonly algorithm: SecretAlgorithm; readonly secret: Uint8Array }
-  /** Without a private key, tokens can only be checked. */
-  | {
-      readonly kind: 'keys'
-      readonly algorithm: KeyAlgorithm
-      readonly privateKeyPem?: string
-      readonly publicKeyPem?: string
-    }
-
-const SECRET_ALGORITHMS: readonly string[] = ['HS256', 'HS384', 'HS512']
-
-/** etcd's other signing methods. */
-const KEY_ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512'],
-  ...['PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512'],
-  'EdDSA',
-] as const
-
-export type KeyAlgorithm = (typeof KEY_ALGORITHMS)[number]
 
 /** A shorter secret can be guessed from a token: HS256 wants at least its hash's length. */
 const SECRET_BYTES_MIN = 32
@@ -38,7 +12,7 @@ const OPTIONS: readonly string[] = ['sign-method', 'pub-key', 'priv-key', 'ttl']
 export type ReadFile = (path: string) => Uint8Array
 
 export interface AuthTokenSettings {
-  readonly authToken: AuthToken
+  readonly authToken: TokenKey
   /** How long a token is valid, in seconds. */
   readonly authTokenTtl: number
 }
@@ -67,7 +41,7 @@ export function readAuthToken(
 }
 
 /** The value is a secret, so no message has it. */
-function secretKey({ source, text }: Given): AuthToken {
+function secretKey({ source, text }: Given): TokenKey {
   const secret = new TextEncoder().encode(text)
   if (secret.length < SECRET_BYTES_MIN) throw new ConfigError(`${source} must have at least 32 bytes`)
   return { kind: 'secret', algorithm: 'HS256', secret }
@@ -102,26 +76,25 @@ function keysOf(
   algorithm: string,
   privateKey: Uint8Array | undefined,
   publicKey: Uint8Array | undefined,
-): AuthToken {
-  if (SECRET_ALGORITHMS.includes(algorithm)) {
+): TokenKey {
+  const secretAlgorithm = SECRET_ALGORITHMS.find((name) => name === algorithm)
+  if (secretAlgorithm !== undefined) {
     if (privateKey === undefined || privateKey.length === 0) {
       throw new ConfigError(`${source} must have priv-key=, a file with the secret`)
     }
-    return { kind: 'secret', algorithm: algorithm as SecretAlgorithm, secret: privateKey }
+    return { kind: 'secret', algorithm: secretAlgorithm, secret: privateKey }
   }
   const known = KEY_ALGORITHMS.find((name) => name === algorithm)
   if (known === undefined) {
     const all = [...SECRET_ALGORITHMS, ...KEY_ALGORITHMS].join(', ')
     throw new ConfigError(`${source} has sign-method=${algorithm}, but it must be one of ${all}`)
   }
-  if (privateKey === undefined && publicKey === undefined) {
-    throw new ConfigError(`${source} must have priv-key= or pub-key=`)
-  }
+  if (privateKey === undefined) throw new ConfigError(`${source} must have priv-key=: tokens are signed here`)
   const text = new TextDecoder()
   return {
     kind: 'keys',
     algorithm: known,
-    ...(privateKey && { privateKeyPem: text.decode(privateKey) }),
+    privateKeyPem: text.decode(privateKey),
     ...(publicKey && { publicKeyPem: text.decode(publicKey) }),
   }
 }

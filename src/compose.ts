@@ -4,7 +4,9 @@ import { LIMITS } from './etcd/limits.ts'
 import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { Access, type AccessMemory } from './service/auth/access.ts'
 import { createAuth } from './service/auth/index.ts'
+import { Tokens } from './service/auth/tokens.ts'
 import { createCluster } from './service/cluster/index.ts'
 import { Sweeper } from './service/compactor/sweeper.ts'
 import { RunningCalls } from './service/coordination/running-calls.ts'
@@ -14,8 +16,9 @@ import { createLease } from './service/lease/index.ts'
 import { createLock } from './service/lock/index.ts'
 import { createHealth, createMaintenance } from './service/maintenance/index.ts'
 import { createWatch, type WatchMetrics } from './service/watch/index.ts'
+import { Engine, type EngineMemory } from './store/engine.ts'
 import type { Sql } from './store/sql.ts'
-import { Store, type StoreMemory } from './store/store.ts'
+import { Store } from './store/store.ts'
 
 export interface ComposeOptions {
   readonly sql: Sql
@@ -25,8 +28,11 @@ export interface ComposeOptions {
   /** Whether the application lives between requests: then it has timers, and one watch tail for all. */
   readonly resident: boolean
   /** What outlives an application that lives for one request. */
-  readonly memory?: StoreMemory
+  readonly memory?: Memory
 }
+
+/** What was asked of the database once, for a process or isolate; nothing in it belongs to any request. */
+export type Memory = EngineMemory & AccessMemory & { tokens?: Tokens }
 
 /** Everything between the driver and the transport. */
 export interface Application {
@@ -43,18 +49,24 @@ const POLL_INTERVAL_MIN_MS = 50
 
 /** Puts the application together on a driver: the one place that knows every part. */
 export function compose(options: ComposeOptions): Application {
-  const { sql, config, environment, instruments, resident, memory } = options
-  const store = new Store({
-    sql,
-    schema: config.schema,
-    environment,
-    leaseTimer: resident,
-    batched: (requests) => instruments.batchRequests.observe(requests),
-    ...(memory && { memory }),
-  })
+  const { sql, config, environment, instruments, resident, memory = {} } = options
+  const store = new Store(
+    new Engine({
+      sql,
+      schema: config.schema,
+      environment,
+      leaseTimer: resident,
+      batched: (requests) => instruments.batchRequests.observe(requests),
+      memory,
+    }),
+  )
+  memory.tokens ??= new Tokens({ key: config.authToken, ttl: config.authTokenTtl, clock: environment.clock })
+  const { tokens } = memory
+  const access = new Access({ store, tokens, memory })
   const { pollInterval, streamMaxDuration } = config
   const watches = createWatch({
     events: store.events,
+    access,
     identity: () => store.identity(),
     environment,
     sharedTail: resident,
@@ -64,12 +76,12 @@ export function compose(options: ComposeOptions): Application {
   if (resident) countWatches(instruments.metrics, watches.metrics)
   const sweeper = resident ? new Sweeper(store, environment) : undefined
   const kv = createKv({
-    store,
+    access,
     sweepSoon: () => sweeper?.soon(),
     txnOpsMax: config.maxTxnOps,
     requestBytesMax: config.maxRequestBytes,
   })
-  const lease = createLease(store, environment)
+  const lease = createLease(access, environment)
   const { watch, longPoll } = watches
   const calls = new RunningCalls()
   const foundation = { kv, lease, watch, longPoll, calls, log: environment.log }
@@ -77,9 +89,9 @@ export function compose(options: ComposeOptions): Application {
     kv,
     lease,
     watch: { watch },
-    cluster: createCluster({ store, name: config.name, clientUrls: config.advertiseClientUrls }),
-    maintenance: createMaintenance(store),
-    auth: createAuth({ store, environment, requestBytesMax: config.maxRequestBytes }),
+    cluster: createCluster({ store, access, name: config.name, clientUrls: config.advertiseClientUrls }),
+    maintenance: createMaintenance(access),
+    auth: createAuth({ store, access, tokens, environment, requestBytesMax: config.maxRequestBytes }),
     lock: createLock(foundation),
     election: createElection(foundation),
     longPoll,

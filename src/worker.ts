@@ -2,14 +2,13 @@
  * The Cloudflare Worker: the same application as the Node server's, on one database connection a request, since
  * nothing that does I/O may outlive the request that made it. It never migrates.
  */
-import { type Application, compose } from './compose.ts'
+import { type Application, compose, type Memory } from './compose.ts'
 import { type Config, readConfig } from './config.ts'
 import { createApp } from './gateway/app.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { runTrigger } from './service/compactor/index.ts'
 import { openSingleConnection } from './store/postgres/single.ts'
-import type { StoreMemory } from './store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 /** The bindings: a Hyperdrive, and the settings by the names of their environment variables. */
@@ -26,7 +25,7 @@ interface Execution {
 // These hold no I/O, so they may live as long as the isolate.
 const app = createApp()
 const instruments = createInstruments()
-const memory: StoreMemory = {}
+const memory: Memory = {}
 
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {

@@ -4,7 +4,7 @@
 -- The batch is a flat program in parallel arrays, one element an instruction (store/program/instruction.ts builds it):
 --
 --   code             flags / jump            number          number_2           from_key  to_key    value
---   1 REQUEST        next request            auth revision   refused by: 1 NOSPACE, 2 CORRUPT
+--   1 REQUEST        next request            auth version    refused by: 1 NOSPACE, 2 CORRUPT
 --   2 COMPARE        jump when it fails      operand         target*16+result   key       range end operand
 --   3 TAKE           jump to                 branch id       1 then / 0 else
 --   4 BRANCH         jump when not taken     branch id
@@ -19,17 +19,20 @@
 --  13 REVOKE                                 lease
 --  14 COMPACT                                revision
 --  15 MARK
+--  16 CHECK_LEASE_KEYS                       lease                              key       range end
 --
 -- A request is: its compares (all see the state before it), each branch's TAKE; then the checks of the branches taken;
 -- then their operations. A check that fails ends the request before its first write, so an error undoes nothing and
 -- needs no subtransaction. CHECK_GONE notes a delete to the end of the keyspace, the only one that may be followed by a
--- put of a key it covers: a later CHECK_KEY of such a key must fail.
+-- put of a key it covers: a later CHECK_KEY of such a key must fail. CHECK_LEASE_KEYS fails when the lease holds a key of the
+-- interval, which is one that the caller may not write.
 --
 -- Rows out: step (the instruction's number, from 1), outcome, then what the instruction gives:
---   step 0                    the store after the batch: revision, compact and auth revision, and in total the milliseconds
+--   step 0                    the store after the batch: revision, compact and auth version, and in total the milliseconds
 --                             until the next lease is due (null: no lease). Last.
 --   REQUEST, outcome > 0      the request's error: 1 key not found, 2 lease not found, 3 compacted, 4 future revision,
---                             5 old auth revision, 6 NOSPACE is raised, 7 CORRUPT is raised. The request changed nothing.
+--                             5 old auth version, 6 NOSPACE is raised, 7 CORRUPT is raised, 8 permission denied.
+--                             The request changed nothing.
 --   TAKE                      total: 1 when the compares held
 --   PUT, DELETE, RANGE,       revision: the store's as seen at that point; total: keys deleted or counted;
 --   REVOKE, COMPACT, MARK      key fields: previous states (PUT, DELETE) or keys in range, each a row before the operation's own
@@ -56,7 +59,7 @@ declare
   now_rev      bigint;   -- newest revision
   compact_rev  bigint;
   found_compact bigint;
-  auth_rev     bigint;
+  auth_vers    bigint;
   raised       int;      -- alarms: 1 NOSPACE, 2 CORRUPT
   due_at       timestamptz;
   -- The request
@@ -88,9 +91,9 @@ declare
   old_value    bytea;
 begin
   perform :schema.lock_writes();
-  select h.revision, h.compact_revision, h.auth_revision,
+  select h.revision, h.compact_revision, h.auth_version,
          coalesce((select bit_or(case a.alarm when 1 then 1 when 2 then 2 else 0 end) from :schema.alarm a), 0)
-    into start_rev, compact_rev, auth_rev, raised from :schema.head h;
+    into start_rev, compact_rev, auth_vers, raised from :schema.head h;
   now_rev := start_rev;
   found_compact := compact_rev;
   select l.expires_at into due_at from :schema.lease l order by l.expires_at limit 1;
@@ -153,7 +156,7 @@ begin
       failure := 0;
       base_rev := now_rev;
       gone_from := null;
-      if numbers[i] <> auth_rev and numbers[i] >= 0 then
+      if numbers[i] <> auth_vers and numbers[i] >= 0 then
         failure := 5;
       elsif numbers_2[i] & raised & 2 <> 0 then
         failure := 7;
@@ -269,6 +272,15 @@ begin
       return next;
       i := i + 1;
 
+    elsif code = 16 then -- CHECK_LEASE_KEYS
+      k := from_keys[i];
+      e := to_keys[i];
+      if exists (select from :schema.kv where kv.lease = numbers[i] and kv.lease <> 0
+                 and kv.key >= k and (length(e) = 0 or kv.key < e)) then
+        failure := 8;
+      end if;
+      i := i + 1;
+
     else
       raise exception 'unknown instruction % at %', code, i;
     end if;
@@ -287,6 +299,6 @@ begin
   select l.expires_at into due_at from :schema.lease l order by l.expires_at limit 1;
   step := 0; outcome := 0; revision := now_rev;
   total := floor(extract(epoch from due_at - clock_timestamp()) * 1000);
-  create_revision := compact_rev; mod_revision := auth_rev;
+  create_revision := compact_rev; mod_revision := auth_vers;
   return next;
 end $$;

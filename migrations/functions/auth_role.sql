@@ -1,18 +1,20 @@
 -- The changes of roles and their permissions. Each gives `failure`, the name of etcd's error or null, and then the keys'
--- revision for the header; with a failure nothing has changed. Locks: see auth_change.sql.
+-- revision for the header; with a failure nothing has changed. known_version and locks: see
+-- auth_change.sql.
 --
 --   auth_role_add                RoleAlreadyExist
---   auth_role_delete             RoleNotFound; the users who had the role lose it
+--   auth_role_delete             RoleNotFound; InvalidAuthMgmt for `root` while authentication is on; the users who had the role lose it
 --   auth_role_grant_permission   RoleNotFound
 --   auth_role_revoke_permission  RoleNotFound, PermissionNotGranted
 --
--- Example, role `r` with READ on [a, b), store at 7:  auth_role_grant_permission('r', 1, 'a', 'b')  ->  (null, 7), now
--- WRITE;  auth_role_grant_permission('r', 1, 'a', '')  ->  (null, 7), a second permission;
--- auth_role_revoke_permission('r', 'x', '')  ->  (PermissionNotGranted, null).
-create or replace function :schema.auth_role_add(role_name bytea, out failure text, out revision bigint)
+-- Example, role `r` with READ on [a, b), store at 7:  auth_role_grant_permission(-1, 'r', 1, 'a', 'b')  ->  (null, 7), now
+-- WRITE;  auth_role_grant_permission(-1, 'r', 1, 'a', '')  ->  (null, 7), a second permission;
+-- auth_role_revoke_permission(-1, 'r', 'x', '')  ->  (PermissionNotGranted, null).
+create or replace function :schema.auth_role_add(known_version bigint, role_name bytea, out failure text, out revision bigint)
 language plpgsql volatile as $$
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
   if exists (select from :schema.auth_role r where r.name = role_name) then
     failure := 'RoleAlreadyExist';
     return;
@@ -21,10 +23,15 @@ begin
   revision := :schema.end_auth_change();
 end $$;
 
-create or replace function :schema.auth_role_delete(role_name bytea, out failure text, out revision bigint)
+create or replace function :schema.auth_role_delete(known_version bigint, role_name bytea, out failure text, out revision bigint)
 language plpgsql volatile as $$
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
+  if role_name = 'root' and :schema.auth_is_enabled() then
+    failure := 'InvalidAuthMgmt';
+    return;
+  end if;
   delete from :schema.auth_role r where r.name = role_name;
   if not found then
     failure := 'RoleNotFound';
@@ -35,14 +42,15 @@ begin
 end $$;
 
 create or replace function :schema.auth_role_grant_permission(
-  role_name bytea, new_type int, new_key bytea, new_range_end bytea, out failure text, out revision bigint
+  known_version bigint, role_name bytea, new_type int, new_key bytea, new_range_end bytea, out failure text, out revision bigint
 )
 language plpgsql volatile as $$
 declare
   first_granted_at bigint;
   first_range_end  bytea;
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
   if not exists (select from :schema.auth_role r where r.name = role_name) then
     failure := 'RoleNotFound';
     return;
@@ -54,17 +62,18 @@ begin
     update :schema.auth_permission p set type = new_type where p.role = role_name and p.granted_at = first_granted_at;
   else
     insert into :schema.auth_permission (role, granted_at, type, key, range_end)
-      select role_name, h.auth_revision + 1, new_type, new_key, new_range_end from :schema.head h;
+      select role_name, h.auth_version + 1, new_type, new_key, new_range_end from :schema.head h;
   end if;
   revision := :schema.end_auth_change();
 end $$;
 
 create or replace function :schema.auth_role_revoke_permission(
-  role_name bytea, old_key bytea, old_range_end bytea, out failure text, out revision bigint
+  known_version bigint, role_name bytea, old_key bytea, old_range_end bytea, out failure text, out revision bigint
 )
 language plpgsql volatile as $$
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
   if not exists (select from :schema.auth_role r where r.name = role_name) then
     failure := 'RoleNotFound';
     return;

@@ -1,34 +1,41 @@
 -- The changes of users. Each gives `failure`, the name of etcd's error or null, and then the keys' revision for the
--- header; with a failure nothing has changed. Locks: see auth_change.sql.
+-- header; with a failure nothing has changed. known_version and locks: see auth_change.sql.
 --
 --   auth_user_add              UserAlreadyExist
---   auth_user_delete           UserNotFound
+--   auth_user_delete           UserNotFound; InvalidAuthMgmt for `root` while authentication is on
 --   auth_user_change_password  UserNotFound; NoPasswordUser when the user has a password and new_scheme is null
 --   auth_user_grant_role       UserNotFound, RoleNotFound; a role that the user has already is no change
---   auth_user_revoke_role      UserNotFound, RoleNotGranted
+--   auth_user_revoke_role      UserNotFound, RoleNotGranted; InvalidAuthMgmt for root's role `root` while it is on
 --
--- Example, user `ada` with role `r`, store at 7:  auth_user_grant_role('ada', 'a')  ->  (null, 7), roles {a,r};
--- once more  ->  (null, 7), and the auth revision stays;  auth_user_grant_role('bob', 'a')  ->  (UserNotFound, null).
+-- Example, user `ada` with role `r`, store at 7:  auth_user_grant_role(-1, 'ada', 'a')  ->  (null, 7), roles {a,r};
+-- once more  ->  (null, 7), and the auth version stays;  auth_user_grant_role(-1, 'bob', 'a')  ->  (UserNotFound, null).
 create or replace function :schema.auth_user_add(
-  user_name bytea, without_password boolean, scheme text, hash bytea, salt bytea, iterations int,
+  known_version bigint, user_name bytea, without_password boolean, scheme text, hash bytea, salt bytea, iterations int,
   out failure text, out revision bigint
 )
 language plpgsql volatile as $$
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
   if exists (select from :schema.auth_user u where u.name = user_name) then
     failure := 'UserAlreadyExist';
     return;
   end if;
-  insert into :schema.auth_user (name, no_password, roles, password_scheme, password_hash, password_salt, password_iterations)
-    values (user_name, without_password, '{}', scheme, hash, salt, iterations);
+  insert into :schema.auth_user
+    (name, no_password, roles, password_version, password_scheme, password_hash, password_salt, password_iterations)
+    select user_name, without_password, '{}', h.auth_version + 1, scheme, hash, salt, iterations from :schema.head h;
   revision := :schema.end_auth_change();
 end $$;
 
-create or replace function :schema.auth_user_delete(user_name bytea, out failure text, out revision bigint)
+create or replace function :schema.auth_user_delete(known_version bigint, user_name bytea, out failure text, out revision bigint)
 language plpgsql volatile as $$
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
+  if user_name = 'root' and :schema.auth_is_enabled() then
+    failure := 'InvalidAuthMgmt';
+    return;
+  end if;
   delete from :schema.auth_user u where u.name = user_name;
   if not found then
     failure := 'UserNotFound';
@@ -38,14 +45,15 @@ begin
 end $$;
 
 create or replace function :schema.auth_user_change_password(
-  user_name bytea, new_scheme text, new_hash bytea, new_salt bytea, new_iterations int,
+  known_version bigint, user_name bytea, new_scheme text, new_hash bytea, new_salt bytea, new_iterations int,
   out failure text, out revision bigint
 )
 language plpgsql volatile as $$
 declare
   without_password boolean;
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
   select u.no_password into without_password from :schema.auth_user u where u.name = user_name;
   if not found then
     failure := 'UserNotFound';
@@ -60,15 +68,20 @@ begin
       set password_scheme = new_scheme, password_hash = new_hash, password_salt = new_salt, password_iterations = new_iterations
       where u.name = user_name;
   end if;
+  -- Also where there is no password to change: as in etcd, the user's tokens end.
+  update :schema.auth_user u set password_version = h.auth_version + 1 from :schema.head h where u.name = user_name;
   revision := :schema.end_auth_change();
 end $$;
 
-create or replace function :schema.auth_user_grant_role(user_name bytea, role_name bytea, out failure text, out revision bigint)
+create or replace function :schema.auth_user_grant_role(
+  known_version bigint, user_name bytea, role_name bytea, out failure text, out revision bigint
+)
 language plpgsql volatile as $$
 declare
   held bytea[];
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
   select u.roles into held from :schema.auth_user u where u.name = user_name;
   if not found then
     failure := 'UserNotFound';
@@ -87,12 +100,19 @@ begin
   revision := :schema.end_auth_change();
 end $$;
 
-create or replace function :schema.auth_user_revoke_role(user_name bytea, role_name bytea, out failure text, out revision bigint)
+create or replace function :schema.auth_user_revoke_role(
+  known_version bigint, user_name bytea, role_name bytea, out failure text, out revision bigint
+)
 language plpgsql volatile as $$
 declare
   held bytea[];
 begin
-  perform :schema.begin_auth_change();
+  failure := :schema.begin_auth_change(known_version);
+  if failure is not null then return; end if;
+  if user_name = 'root' and role_name = 'root' and :schema.auth_is_enabled() then
+    failure := 'InvalidAuthMgmt';
+    return;
+  end if;
   select u.roles into held from :schema.auth_user u where u.name = user_name;
   if not found then
     failure := 'UserNotFound';

@@ -70,6 +70,11 @@ export const ETCD_ERRORS = {
   PermissionNotGiven: [C.InvalidArgument, 'etcdserver: permission not given'],
   PermissionNotGranted: [C.FailedPrecondition, 'etcdserver: permission is not granted to the role'],
   InvalidAuthMgmt: [C.InvalidArgument, 'etcdserver: invalid auth management'],
+  RootUserNotExist: [C.FailedPrecondition, 'etcdserver: root user does not exist'],
+  RootRoleNotExist: [C.FailedPrecondition, 'etcdserver: root user does not have root role'],
+  AuthFailed: [C.InvalidArgument, 'etcdserver: authentication failed, invalid user ID or password'],
+  PermissionDenied: [C.PermissionDenied, 'etcdserver: permission denied'],
+  InvalidAuthToken: [C.Unauthenticated, 'etcdserver: invalid auth token'],
   AuthNotEnabled: [C.FailedPrecondition, 'etcdserver: authentication is not enabled'],
   AuthOldRevision: [C.InvalidArgument, 'etcdserver: revision of auth store is old'],
   /** Not in `rpctypes`, or not by their code, so etcd passes them on as they are, without a code. */
@@ -115,4 +120,11 @@ export class EtcdError extends Error {
     const [code, message] = ETCD_ERRORS[name]
     return this.code === code && this.message === message
   }
+}
+
+const CODE_NAMES = new Map(Object.entries(GrpcCode).map(([name, code]) => [code, name]))
+
+/** The error as Go's gRPC writes one out, which is how etcd tells why a watch was refused. */
+export function rpcErrorText({ code, message }: EtcdError): string {
+  return `rpc error: code = ${CODE_NAMES.get(code)} desc = ${message}`
 }

@@ -63,6 +63,17 @@ export const LIMITS = {
   serverSentProgressMs: 60_000,
   /** After how long a client is to connect again, and up to twice that. */
   serverSentRetryMs: 1_000,
+  /** WebSocket: how often a connection is pinged; one that was silent for two pings in a row is gone. */
+  webSocketPingMs: 30_000,
+  /** How long its client may take to agree to the end of a connection. */
+  webSocketCloseMs: 1_000,
+  /** A client isn't read from while so much of what it sent is unread; and is refused beyond the second. */
+  webSocketUnreadBytes: 64 * 1024,
+  webSocketUnreadBytesMax: 8 * 1024 * 1024,
+  /** The pieces, of the protocol's or of the network's, in which one frame may come. */
+  webSocketPiecesMax: 16 * 1024,
+  /** What a Worker sends on one connection, since nothing tells it how much of that the client has taken. */
+  webSocketWorkerBytesMax: 32 * 1024 * 1024,
   /** etcd's default of `--quota-backend-bytes`. It is told in the status; nothing enforces it. */
   quotaBackendBytes: 2_147_483_648n,
   /** etcd's pieces of a snapshot; and our bounds on what is read at once for them. */

@@ -54,14 +54,17 @@ const HEADER_AUTH_REVISION_FIELD = 3
 /** etcd numbers its proposals with the member's id in the high bits: nine bytes for half of all members, else ten. */
 const PROPOSAL_ID_SIZE = 9
 
-/**
- * The size in bytes of a request in its envelope, to be compared with `LIMITS.requestBytesMax`. `user` is who asks,
- * while auth is on.
- */
+/** Who asks, while authentication is on: the envelope names the user, and the rights that the token was checked under. */
+export interface Proposer {
+  readonly name: string
+  readonly authRevision: bigint
+}
+
+/** The size in bytes of a request in its envelope, to be compared with `LIMITS.requestBytesMax`. */
 export function proposalSize<M extends DescMessage>(
   schema: M,
   message: MessageInitShape<M>,
-  user?: { readonly name: string; readonly authRevision: bigint },
+  user?: Proposer,
 ): number {
   const field = ENVELOPE_FIELDS.get(schema)
   if (field === undefined) throw new Error(`${schema.typeName} does not go through consensus`)

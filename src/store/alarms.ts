@@ -1,6 +1,6 @@
-import { etcdFailure } from './failure.ts'
+import type { Authority } from './authority.ts'
 import { headAt, type Reader } from './reader.ts'
-import type { Sql, SqlRow, Statement } from './sql.ts'
+import type { SqlRow, Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import clearSql from './statements/alarm-clear.sql'
 import listSql from './statements/alarm-list.sql'
@@ -18,18 +18,18 @@ export interface Alarm {
  * Member ids are unsigned 64-bit numbers, the database's are signed.
  */
 export class Alarms {
-  readonly #sql: Sql
   readonly #reader: Reader
+  readonly #authVersion: bigint
   readonly #list: Statement
   readonly #raise: Statement
   readonly #clear: Statement
 
-  constructor(sql: Sql, reader: Reader, statement: StatementFactory) {
-    this.#sql = sql
+  constructor(reader: Reader, statement: StatementFactory, { authVersion }: Authority) {
     this.#reader = reader
+    this.#authVersion = authVersion
     this.#list = statement('alarm list', listSql, ['int4'])
-    this.#raise = statement('alarm raise', raiseSql, ['int4', 'int8'])
-    this.#clear = statement('alarm clear', clearSql, ['int4', 'int8'])
+    this.#raise = statement('alarm raise', raiseSql, ['int4', 'int8', 'int8'])
+    this.#clear = statement('alarm clear', clearSql, ['int4', 'int8', 'int8'])
   }
 
   /** The alarms of one kind that are raised; 0: of all kinds. */
@@ -40,21 +40,17 @@ export class Alarms {
 
   /** Raises an alarm, if it isn't raised already. */
   async raise({ alarm, memberId }: Alarm): Promise<Head> {
-    return headAt(await this.#write(this.#raise, [alarm, BigInt.asIntN(64, memberId)]))
+    return headAt(await this.#write(this.#raise, alarm, memberId))
   }
 
   /** Clears an alarm; tells whether it was raised. */
   async clear({ alarm, memberId }: Alarm): Promise<{ head: Head; wasRaised: boolean }> {
-    const rows = await this.#write(this.#clear, [alarm, BigInt.asIntN(64, memberId)])
-    return { head: headAt(rows), wasRaised: rows[0]?.[3] === true }
+    const rows = await this.#write(this.#clear, alarm, memberId)
+    return { head: headAt(rows), wasRaised: rows[0]?.[4] === true }
   }
 
-  async #write(statement: Statement, parameters: [number, bigint]): Promise<SqlRow[]> {
-    try {
-      return await this.#sql.write(statement, parameters)
-    } catch (error) {
-      throw etcdFailure(error)
-    }
+  #write(statement: Statement, alarm: number, memberId: bigint): Promise<SqlRow[]> {
+    return this.#reader.write(statement, [alarm, BigInt.asIntN(64, memberId), this.#authVersion])
   }
 }
 

@@ -2,6 +2,7 @@ import store from '../../migrations/0001_store.sql'
 import apply from '../../migrations/functions/apply.sql'
 import authChange from '../../migrations/functions/auth_change.sql'
 import authRole from '../../migrations/functions/auth_role.sql'
+import authSwitch from '../../migrations/functions/auth_switch.sql'
 import authUser from '../../migrations/functions/auth_user.sql'
 import compareHolds from '../../migrations/functions/compare_holds.sql'
 import deleteLeaseKeys from '../../migrations/functions/delete_lease_keys.sql'
@@ -25,6 +26,7 @@ export const FUNCTIONS: readonly string[] = [
   apply,
   authChange,
   authRole,
+  authSwitch,
   authUser,
   compareHolds,
   deleteRange,

@@ -1,4 +1,3 @@
-import type { Environment } from '../environment.ts'
 import type {
   CompactionRequest,
   DeleteRangeRequest,
@@ -7,14 +6,24 @@ import type {
   TxnRequest,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { Alarms } from './alarms.ts'
+import { Authentication } from './auth/authentication.ts'
+import { changeUnder } from './auth/change.ts'
 import { Roles } from './auth/roles.ts'
 import { Users } from './auth/users.ts'
+import { type Authority, SERVER } from './authority.ts'
 import { Compaction } from './compaction.ts'
+import type { Engine } from './engine.ts'
 import { etcdFailure } from './failure.ts'
 import { HistoryHash } from './history-hash.ts'
-import { LeaseDeadline } from './lease-deadline.ts'
 import { Leases } from './leases.ts'
-import { compileDeleteRange, compilePut, compileTxn, mayPut } from './program/compile.ts'
+import {
+  compileDeleteRange,
+  compileLeaseKeyChecks,
+  compilePut,
+  compileTxn,
+  leasesOf,
+  mayPut,
+} from './program/compile.ts'
 import { Instruction, RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
 import {
@@ -26,40 +35,18 @@ import {
   stepResult,
 } from './program/results.ts'
 import { keysAtMost, RangeReader, type RangeResult, SHORT_RANGE_KEYS_MAX } from './range.ts'
-import { headAt, Reader } from './reader.ts'
+import { headAt, type Reader } from './reader.ts'
 import { Snapshots } from './snapshot.ts'
-import type { Sql, Statement } from './sql.ts'
-import { SqlEventLog } from './sql-event-log.ts'
-import { statementFactory } from './statement.ts'
+import type { Statement } from './sql.ts'
+import type { SqlEventLog } from './sql-event-log.ts'
 import headSql from './statements/head.sql'
 import inspectSql from './statements/inspect.sql'
 import recoverSql from './statements/recover.sql'
 import { StatusReader } from './status.ts'
 import type { Head, Identity } from './types.ts'
-import { WriteQueue, type WriteRequest } from './write-queue.ts'
-
-export interface StoreOptions {
-  readonly sql: Sql
-  readonly schema: string
-  readonly environment: Environment
-  /** Whether the process lives between requests: then it ends leases at their deadlines by a timer. */
-  readonly leaseTimer: boolean
-  /** Where the identity is remembered, if the store itself lives for one request only. */
-  readonly memory?: StoreMemory
-  /** Called for each batch of writes, with its size; for metrics. */
-  batched?(requests: number): void
-}
-
-/** What is asked of the database once in the life of a process or isolate. */
-export interface StoreMemory {
-  identity?: Identity
-}
+import type { WriteRequest } from './write-queue.ts'
 
 type TxnAnswer = { readonly head: Head } & ReturnType<typeof branchResponses>
-
-const NEVER = new AbortController().signal
-/** The caller doesn't ask for authorization. */
-const NO_AUTH = -1n
 
 /** The column of the revision in inspect's first row. */
 const INSPECT_HEAD_AT = 5
@@ -78,7 +65,7 @@ function isShort({ compare, success, failure }: TxnRequest): boolean {
 const RANGE_DELETE_OPERATIONS = 64
 
 /**
- * The store: etcd's keys, leases and history over PostgreSQL. What is asked comes in as etcd's messages that have passed
+ * The store: etcd's keys, leases and history over PostgreSQL, as one caller sees it. What is asked comes in as etcd's messages that have passed
  * their shape checks; each call is one SQL statement, with the exceptions that a method names. All fail with an EtcdError.
  */
 export class Store {
@@ -89,65 +76,49 @@ export class Store {
   readonly snapshots: Snapshots
   readonly status: StatusReader
   readonly alarms: Alarms
+  readonly authentication: Authentication
   readonly users: Users
   readonly roles: Roles
 
-  readonly #sql: Sql
+  readonly #engine: Engine
+  readonly #authority: Authority
   readonly #reader: Reader
   readonly #ranges: RangeReader
-  readonly #writes: WriteQueue
-  readonly #deadline: LeaseDeadline
   readonly #head: Statement
   readonly #inspect: Statement
   readonly #recover: Statement
-  readonly #memory: StoreMemory
-  #identity: Promise<Identity> | undefined
-  #expiring: Promise<void> | undefined
 
-  constructor(options: StoreOptions) {
-    const { sql, environment, batched } = options
-    const statement = statementFactory(options.schema)
-    const expireLeases = () => this.expireLeases()
-    const leaseDue = (dueMs: bigint | null) => this.#deadline.observe(dueMs)
-    this.#sql = sql
-    this.#memory = options.memory ?? {}
-    this.#deadline = new LeaseDeadline(environment, options.leaseTimer, async () => {
-      await this.head()
-    })
-    this.#reader = new Reader({ sql, expireLeases, leaseDue })
-    this.#ranges = new RangeReader(this.#reader, statement)
+  constructor(engine: Engine, authority: Authority = SERVER) {
+    const { statement } = engine
+    const reader = engine.reader.under(authority.authVersion)
+    const change = changeUnder(engine.sql, authority.authVersion)
+    this.#engine = engine
+    this.#authority = authority
+    this.#reader = reader
+    this.#ranges = new RangeReader(reader, statement)
     this.#head = statement('head', headSql, [])
     this.#inspect = statement('inspect', inspectSql, PROGRAM_TYPES)
     this.#recover = statement('recover', recoverSql, ['int8'])
-    this.events = new SqlEventLog(this.#reader, statement)
-    this.leases = new Leases(this.#reader, statement, { expireLeases, leaseDue })
-    this.compaction = new Compaction(sql, statement)
-    this.history = new HistoryHash(this.#reader, statement, () => this.head())
-    this.snapshots = new Snapshots(this.#reader, statement)
-    this.status = new StatusReader(this.#reader, statement)
-    this.alarms = new Alarms(sql, this.#reader, statement)
-    this.users = new Users(sql, this.#reader, statement)
-    this.roles = new Roles(sql, this.#reader, statement)
-    this.#writes = new WriteQueue({
-      sql,
-      statement,
-      environment,
-      committed: (head, dueMs) => {
-        leaseDue(dueMs)
-        this.events.written(head.revision)
-      },
-      ...(batched && { batched }),
-    })
+    this.events = engine.events
+    this.leases = new Leases(reader, statement, engine, authority)
+    this.compaction = new Compaction(engine.sql, statement)
+    this.history = new HistoryHash(reader, statement, () => this.head())
+    this.snapshots = new Snapshots(reader, statement)
+    this.status = new StatusReader(reader, statement)
+    this.alarms = new Alarms(reader, statement, authority)
+    this.authentication = new Authentication(change, reader, statement)
+    this.users = new Users(change, reader, statement)
+    this.roles = new Roles(change, reader, statement)
+  }
+
+  /** The same store, asked in the name of somebody else. */
+  under(authority: Authority): Store {
+    return new Store(this.#engine, authority)
   }
 
   /** Who the store is; asked once, then remembered. */
   identity(): Promise<Identity> {
-    if (this.#memory.identity !== undefined) return Promise.resolve(this.#memory.identity)
-    this.#identity ??= this.#readIdentity()
-    this.#identity.catch(() => {
-      this.#identity = undefined
-    })
-    return this.#identity
+    return this.#engine.identity()
   }
 
   /** Where the store stands. */
@@ -167,6 +138,7 @@ export class Store {
         bytes: request.key.length + request.value.length,
       },
       (program) => {
+        compileLeaseKeyChecks(program, [request.lease], this.#authority.unwritable)
         const step = compilePut(program, request)
         return (steps) => putAnswer(stepResult(steps, step))
       },
@@ -191,6 +163,7 @@ export class Store {
 
   /** Runs a transaction that may write; its answer's revision is the one after it. */
   async txn(request: TxnRequest, bytes: number, signal: AbortSignal): Promise<TxnAnswer> {
+    const { unwritable } = this.#authority
     return this.#write(
       {
         refusedBy: mayPut(request) ? RefusedBy.NoSpaceOrCorrupt : RefusedBy.Corrupt,
@@ -198,6 +171,7 @@ export class Store {
         bytes,
       },
       (program) => {
+        if (unwritable.length > 0) compileLeaseKeyChecks(program, leasesOf(request), unwritable)
         const plan = compileTxn(program, request)
         const end = program.add(Instruction.Mark)
         return (steps, head) => ({
@@ -213,7 +187,7 @@ export class Store {
   async inspect(request: TxnRequest): Promise<TxnAnswer> {
     const program = new Program()
     let plan: ReturnType<typeof compileTxn> | undefined
-    program.request(NO_AUTH, RefusedBy.None, () => {
+    program.request(SERVER.authVersion, RefusedBy.None, () => {
       plan = compileTxn(program, request)
     })
     const rows = await this.#reader[isShort(request) ? 'read' : 'long'](
@@ -233,6 +207,7 @@ export class Store {
     return this.#write(
       { refusedBy: RefusedBy.Corrupt, operations: RANGE_DELETE_OPERATIONS, bytes: 0 },
       (program) => {
+        compileLeaseKeyChecks(program, [lease], this.#authority.unwritable)
         const step = program.add(Instruction.Revoke, { number: lease })
         return (steps) => stepResult(steps, step).revision
       },
@@ -252,16 +227,9 @@ export class Store {
     )
   }
 
-  /**
-   * Ends the leases that are due, by an ordinary write: each batch does that before its first request. One run at a
-   * time, which all who ask share.
-   */
+  /** Ends the leases that are due. */
   expireLeases(): Promise<void> {
-    const anything = { refusedBy: RefusedBy.None, operations: 1, bytes: 0 }
-    this.#expiring ??= this.#write(anything, () => () => undefined, NEVER).finally(() => {
-      this.#expiring = undefined
-    })
-    return this.#expiring
+    return this.#engine.expireLeases()
   }
 
   /**
@@ -270,7 +238,7 @@ export class Store {
    */
   async recover(bump: bigint): Promise<bigint> {
     try {
-      const rows = await this.#sql.write(this.#recover, [bump])
+      const rows = await this.#engine.sql.write(this.#recover, [bump])
       return rows[0]?.[0] as bigint
     } catch (error) {
       throw etcdFailure(error)
@@ -278,10 +246,8 @@ export class Store {
   }
 
   /** Finishes the writes that were accepted, then closes the connections. */
-  async close(): Promise<void> {
-    this.#deadline.close()
-    await this.#writes.stop()
-    await this.#sql.close()
+  close(): Promise<void> {
+    return this.#engine.close()
   }
 
   #write<T>(
@@ -289,16 +255,6 @@ export class Store {
     compile: WriteRequest<T>['compile'],
     signal: AbortSignal,
   ): Promise<T> {
-    return this.#writes.write({ authRevision: NO_AUTH, ...weight, compile }, signal)
-  }
-
-  async #readIdentity(): Promise<Identity> {
-    const [row] = await this.#sql.read(this.#head, []).catch((error: unknown) => {
-      throw etcdFailure(error)
-    })
-    if (row === undefined) throw new Error('the store has no head row')
-    const identity = { clusterId: row[4] as bigint, memberId: row[5] as bigint, raftTerm: row[6] as bigint }
-    this.#memory.identity = identity
-    return identity
+    return this.#engine.write({ authVersion: this.#authority.authVersion, ...weight, compile }, signal)
   }
 }

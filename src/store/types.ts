@@ -5,7 +5,8 @@ export interface Head {
   readonly revision: bigint
   /** Reads below it are refused; -1 when the store was never compacted. */
   readonly compactRevision: bigint
-  readonly authRevision: bigint
+  /** Rises whenever it changes what anybody may do. */
+  readonly authVersion: bigint
 }
 
 /** One state of a key; the field names of etcd's mvccpb.KeyValue. */

@@ -30,7 +30,7 @@ function setUp() {
     queue
       .write(
         {
-          authRevision: -1n,
+          authVersion: -1n,
           refusedBy: RefusedBy.None,
           operations: options.operations ?? 1,
           bytes: options.bytes ?? 1,

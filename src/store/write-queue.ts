@@ -12,8 +12,8 @@ import type { Head } from './types.ts'
 
 /** One request of a batch, before it is compiled into the batch's program. */
 export interface WriteRequest<T> {
-  /** What the caller was authorized under; -1n without authorization. */
-  readonly authRevision: bigint
+  /** The version of the rights that the caller was authorized under; below 0: whichever it is. */
+  readonly authVersion: bigint
   readonly refusedBy: RefusedBy
   /** Roughly what it adds to a batch: its instructions, and the bytes of its keys and values. */
   readonly operations: number
@@ -125,7 +125,7 @@ export class WriteQueue {
     const requestSteps: number[] = []
     for (const { request } of batch) {
       requestSteps.push(program.nextStep)
-      program.request(request.authRevision, request.refusedBy, () => {
+      program.request(request.authVersion, request.refusedBy, () => {
         readers.push(request.compile(program))
       })
     }

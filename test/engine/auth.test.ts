@@ -39,7 +39,7 @@ describe.each(POSTGRES_VERSIONS)('users and roles on PostgreSQL %i', (version) =
     }
   }
 
-  const authRevision = async ({ store }: TestStore) => (await store.head()).authRevision
+  const authRevision = async ({ store }: TestStore) => (await store.authentication.rights(undefined)).authRevision
   const permissionsOf = async ({ store }: TestStore, role: string) =>
     (await store.roles.get(role)).permissions.map(
       ({ permType, key, rangeEnd }) => `${permType} ${text(key)}-${text(rangeEnd)}`,

@@ -7,6 +7,7 @@ import {
   RangeRequestSchema,
   TxnRequestSchema,
 } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
+import { Engine } from '../../src/store/engine.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openPostgres } from '../../src/store/postgres/index.ts'
 import type { Sql } from '../../src/store/sql.ts'
@@ -42,12 +43,14 @@ export async function openStore(postgres: Postgres, options: { readonly sql?: Sq
   const schema = postgres.freshSchema()
   const config = { connectionString: postgres.url }
   await migrate(config, schema, environment.log)
-  const store = new Store({
-    sql: options.sql ?? openPostgres(config),
-    schema,
-    environment,
-    leaseTimer: false,
-  })
+  const store = new Store(
+    new Engine({
+      sql: options.sql ?? openPostgres(config),
+      schema,
+      environment,
+      leaseTimer: false,
+    }),
+  )
   return {
     store,
     schema,

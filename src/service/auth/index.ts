@@ -1,36 +1,47 @@
-import { EtcdError } from '../../etcd/errors.ts'
 import type { Auth } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { headerOf } from '../header.ts'
 import type { Implementation } from '../services.ts'
+import { PasswordDoor } from './authenticate.ts'
 import type { AuthOptions } from './options.ts'
 import { createRoleCalls } from './roles.ts'
 import { createUserCalls } from './users.ts'
 
-/**
- * The Auth service: users and roles are managed and kept, and can't be put in force. So authentication is off, every
- * operation is open, and what etcd answers in that state is answered.
- */
-export function createAuth(options: AuthOptions): Omit<Implementation<typeof Auth>, 'authEnable'> {
-  const { store } = options
+/** The Auth service. Everything but letting users in is for those with the role `root`, once authentication is on. */
+export function createAuth(options: AuthOptions): Implementation<typeof Auth> {
+  const { access, store, tokens } = options
+  const door = new PasswordDoor(store, tokens)
 
   return {
     ...createUserCalls(options),
     ...createRoleCalls(options),
 
-    async authStatus() {
-      const header = headerOf(await store.identity())
-      const { revision, authRevision } = await store.head()
-      return { header: header(revision), enabled: false, authRevision }
-    },
+    authStatus: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const header = headerOf(await store.identity())
+        const { revision } = await caller.store.head()
+        const { enabled, authRevision } = caller.inForce
+        return { header: header(revision), enabled, authRevision }
+      }),
 
-    async authDisable() {
-      const header = headerOf(await store.identity())
-      const { revision } = await store.head()
-      return { header: header(revision) }
-    },
+    authEnable: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const header = headerOf(await store.identity())
+        return { header: header(await caller.store.authentication.enable()) }
+      }),
 
-    async authenticate() {
-      throw EtcdError.of('AuthNotEnabled')
+    authDisable: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const header = headerOf(await store.identity())
+        return { header: header(await caller.store.authentication.disable()) }
+      }),
+
+    async authenticate({ name, password }, { signal }) {
+      const header = headerOf(await store.identity())
+      const { revision, token } = await door.authenticate(name, password, signal)
+      return { header: header(revision), token }
     },
   }
 }

@@ -2,9 +2,14 @@ import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Store } from '../../store/store.ts'
+import type { Access } from './access.ts'
+import type { Tokens } from './tokens.ts'
 
 export interface AuthOptions {
+  /** Asked in the server's own name. */
   readonly store: Store
+  readonly access: Access
+  readonly tokens: Tokens
   readonly environment: Environment
   /** etcd's --max-request-bytes. */
   readonly requestBytesMax: number

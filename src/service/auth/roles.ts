@@ -11,6 +11,8 @@ import {
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
 import type { Implementation } from '../services.ts'
+import { ROOT_ROLE } from './caller.ts'
+import { changerAsRoot } from './change-as-root.ts'
 import { type AuthOptions, checkNameLength } from './options.ts'
 import { isPermissionRange } from './permission-range.ts'
 
@@ -22,61 +24,59 @@ type RoleCalls =
   | 'roleGrantPermission'
   | 'roleRevokePermission'
 
-const ROOT_ROLE = 'root'
 /** What the role `root` shows, whatever was granted to it: everything. etcd leaves the key empty. */
 const ROOT_PERMISSION = { permType: PermissionType.READWRITE, rangeEnd: Uint8Array.of(0) }
 
-/** The calls that manage roles: etcd's checks in etcd's order, then one call of the store. */
-export function createRoleCalls({
-  store,
-  requestBytesMax,
-}: AuthOptions): Pick<Implementation<typeof Auth>, RoleCalls> {
-  const { roles } = store
+/**
+ * The calls that manage roles: etcd's checks in etcd's order, then one call of the store. They are for root; every user
+ * may ask for what their own roles permit.
+ */
+export function createRoleCalls(options: AuthOptions): Pick<Implementation<typeof Auth>, RoleCalls> {
+  const { access, requestBytesMax } = options
+  const asRoot = changerAsRoot(options)
 
   return {
-    async roleAdd(request) {
-      checkRequestSize(AuthRoleAddRequestSchema, request, undefined, requestBytesMax)
-      if (request.name === '') throw EtcdError.of('RoleEmpty')
-      checkNameLength(request.name)
-      const header = headerOf(await store.identity())
-      return { header: header(await roles.add(request.name)) }
-    },
+    roleAdd: (request, call) =>
+      asRoot(call, AuthRoleAddRequestSchema, request, async ({ roles }) => {
+        if (request.name === '') throw EtcdError.of('RoleEmpty')
+        checkNameLength(request.name)
+        return await roles.add(request.name)
+      }),
 
-    async roleGet(request) {
-      checkRequestSize(AuthRoleGetRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      const { head, permissions } = await roles.get(request.role)
-      return {
-        header: header(head.revision),
-        perm: request.role === ROOT_ROLE ? [ROOT_PERMISSION] : permissions,
-      }
-    },
+    roleGet: (request, call) =>
+      access.as(call, async (caller) => {
+        checkRequestSize(AuthRoleGetRequestSchema, request, undefined, caller.proposer, requestBytesMax)
+        if (!caller.hasRole(request.role)) caller.mustBeRoot()
+        const header = headerOf(await caller.store.identity())
+        const { head, permissions } = await caller.store.roles.get(request.role)
+        return {
+          header: header(head.revision),
+          perm: request.role === ROOT_ROLE ? [ROOT_PERMISSION] : permissions,
+        }
+      }),
 
-    async roleList() {
-      const header = headerOf(await store.identity())
-      const { head, names } = await roles.list()
-      return { header: header(head.revision), roles: names }
-    },
+    roleList: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const header = headerOf(await caller.store.identity())
+        const { head, names } = await caller.store.roles.list()
+        return { header: header(head.revision), roles: names }
+      }),
 
-    async roleDelete(request) {
-      checkRequestSize(AuthRoleDeleteRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      return { header: header(await roles.delete(request.role)) }
-    },
+    roleDelete: (request, call) =>
+      asRoot(call, AuthRoleDeleteRequestSchema, request, ({ roles }) => roles.delete(request.role)),
 
-    async roleGrantPermission(request) {
-      checkRequestSize(AuthRoleGrantPermissionRequestSchema, request, undefined, requestBytesMax)
-      const { name, perm } = request
-      if (perm === undefined) throw EtcdError.of('PermissionNotGiven')
-      if (!isPermissionRange(perm.key, perm.rangeEnd)) throw EtcdError.of('InvalidAuthMgmt')
-      const header = headerOf(await store.identity())
-      return { header: header(await roles.grantPermission(name, perm)) }
-    },
+    roleGrantPermission: (request, call) =>
+      asRoot(call, AuthRoleGrantPermissionRequestSchema, request, async ({ roles }) => {
+        const { name, perm } = request
+        if (perm === undefined) throw EtcdError.of('PermissionNotGiven')
+        if (!isPermissionRange(perm.key, perm.rangeEnd)) throw EtcdError.of('InvalidAuthMgmt')
+        return await roles.grantPermission(name, perm)
+      }),
 
-    async roleRevokePermission(request) {
-      checkRequestSize(AuthRoleRevokePermissionRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      return { header: header(await roles.revokePermission(request.role, request.key, request.rangeEnd)) }
-    },
+    roleRevokePermission: (request, call) =>
+      asRoot(call, AuthRoleRevokePermissionRequestSchema, request, ({ roles }) =>
+        roles.revokePermission(request.role, request.key, request.rangeEnd),
+      ),
   }
 }

@@ -11,6 +11,7 @@ import {
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
 import type { Implementation } from '../services.ts'
+import { changerAsRoot } from './change-as-root.ts'
 import { type AuthOptions, checkNameLength } from './options.ts'
 import { checkPasswordLength, givenHash, hashPassword, withHashInstead } from './password.ts'
 
@@ -23,68 +24,67 @@ type UserCalls =
   | 'userGrantRole'
   | 'userRevokeRole'
 
-/** The calls that manage users: etcd's checks in etcd's order, then one call of the store. */
-export function createUserCalls({
-  store,
-  environment,
-  requestBytesMax,
-}: AuthOptions): Pick<Implementation<typeof Auth>, UserCalls> {
-  const { users } = store
+/**
+ * The calls that manage users: etcd's checks in etcd's order, then one call of the store. They are for root; every user
+ * may ask for their own roles.
+ */
+export function createUserCalls(options: AuthOptions): Pick<Implementation<typeof Auth>, UserCalls> {
+  const { access, environment, requestBytesMax } = options
+  const asRoot = changerAsRoot(options)
 
   return {
-    async userAdd(request) {
+    async userAdd(request, call) {
       const noPassword = request.options?.noPassword === true
       if (!noPassword) checkPasswordLength(request.password)
       const proposed = noPassword ? request : withHashInstead(request)
-      checkRequestSize(AuthUserAddRequestSchema, proposed, undefined, requestBytesMax)
-      if (request.name === '') throw EtcdError.of('UserEmpty')
-      checkNameLength(request.name)
-      const header = headerOf(await store.identity())
-      const password = noPassword ? undefined : await hashPassword(request.password, environment.random)
-      return { header: header(await users.add(request.name, password)) }
+      return await asRoot(call, AuthUserAddRequestSchema, proposed, async ({ users }) => {
+        if (request.name === '') throw EtcdError.of('UserEmpty')
+        checkNameLength(request.name)
+        const password = noPassword ? undefined : await hashPassword(request.password, environment.random)
+        return await users.add(request.name, password)
+      })
     },
 
-    async userGet(request) {
-      checkRequestSize(AuthUserGetRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      const { head, roles } = await users.get(request.name)
-      return { header: header(head.revision), roles }
-    },
+    userGet: (request, call) =>
+      access.as(call, async (caller) => {
+        checkRequestSize(AuthUserGetRequestSchema, request, undefined, caller.proposer, requestBytesMax)
+        if (request.name !== (caller.identity?.name ?? '')) caller.mustBeRoot()
+        const header = headerOf(await caller.store.identity())
+        const { head, roles } = await caller.store.users.get(request.name)
+        return { header: header(head.revision), roles }
+      }),
 
-    async userList() {
-      const header = headerOf(await store.identity())
-      const { head, names } = await users.list()
-      return { header: header(head.revision), users: names }
-    },
+    userList: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const header = headerOf(await caller.store.identity())
+        const { head, names } = await caller.store.users.list()
+        return { header: header(head.revision), users: names }
+      }),
 
-    async userDelete(request) {
-      checkRequestSize(AuthUserDeleteRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      return { header: header(await users.delete(request.name)) }
-    },
+    userDelete: (request, call) =>
+      asRoot(call, AuthUserDeleteRequestSchema, request, ({ users }) => users.delete(request.name)),
 
-    async userChangePassword(request) {
+    async userChangePassword(request, call) {
       const plain = request.password !== ''
       if (plain) checkPasswordLength(request.password)
       const proposed = plain ? withHashInstead(request) : request
-      checkRequestSize(AuthUserChangePasswordRequestSchema, proposed, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      const password = plain
-        ? await hashPassword(request.password, environment.random)
-        : givenHash(request.hashedPassword)
-      return { header: header(await users.changePassword(request.name, password)) }
+      return await asRoot(call, AuthUserChangePasswordRequestSchema, proposed, async ({ users }) => {
+        const password = plain
+          ? await hashPassword(request.password, environment.random)
+          : givenHash(request.hashedPassword)
+        return await users.changePassword(request.name, password)
+      })
     },
 
-    async userGrantRole(request) {
-      checkRequestSize(AuthUserGrantRoleRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      return { header: header(await users.grantRole(request.user, request.role)) }
-    },
+    userGrantRole: (request, call) =>
+      asRoot(call, AuthUserGrantRoleRequestSchema, request, ({ users }) =>
+        users.grantRole(request.user, request.role),
+      ),
 
-    async userRevokeRole(request) {
-      checkRequestSize(AuthUserRevokeRoleRequestSchema, request, undefined, requestBytesMax)
-      const header = headerOf(await store.identity())
-      return { header: header(await users.revokeRole(request.name, request.role)) }
-    },
+    userRevokeRole: (request, call) =>
+      asRoot(call, AuthUserRevokeRoleRequestSchema, request, ({ users }) =>
+        users.revokeRole(request.name, request.role),
+      ),
   }
 }

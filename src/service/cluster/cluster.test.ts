@@ -8,6 +8,7 @@ import {
   MemberRemoveRequestSchema,
   MemberUpdateRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { Caller } from '../auth/caller.ts'
 import { createCluster } from './index.ts'
 import { arePeerUrls } from './peer-urls.ts'
 
@@ -18,12 +19,20 @@ const OURS = ['http://a:2379', 'http://b:2379']
 function setUp() {
   let reads = 0
   const cluster = createCluster({
-    store: {
-      identity: async () => identity,
-      head: async () => {
-        reads++
-        return { revision: 1n, compactRevision: -1n, authRevision: 1n }
-      },
+    store: { identity: async () => identity },
+    access: {
+      as: (_call, work) =>
+        work({
+          mustBeKnown() {},
+          mustBeRoot() {},
+          store: {
+            head: async () => {
+              reads++
+              return { revision: 1n, compactRevision: -1n, authVersion: 1n }
+            },
+          },
+          // The service asks for nothing else of a caller.
+        } as unknown as Caller),
     },
     name: 'default',
     clientUrls: OURS,

@@ -3,11 +3,13 @@ import { EtcdError } from '../../etcd/errors.ts'
 import type { Cluster, MemberSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Store } from '../../store/store.ts'
 import type { Identity } from '../../store/types.ts'
+import type { Access } from '../auth/access.ts'
 import type { Implementation } from '../services.ts'
 import { arePeerUrls } from './peer-urls.ts'
 
 export interface ClusterOptions {
-  readonly store: Pick<Store, 'identity' | 'head'>
+  readonly store: Pick<Store, 'identity'>
+  readonly access: Pick<Access, 'as'>
   /** The one member's name. */
   readonly name: string
   /** Where clients reach the servers, all of them where there are several. */
@@ -21,7 +23,12 @@ export interface ClusterOptions {
  * The membership can't be changed. Whoever tries is told what etcd's only member says where that refuses too, and
  * where it would not, what it says while it can't.
  */
-export function createCluster({ store, name, clientUrls }: ClusterOptions): Implementation<typeof Cluster> {
+export function createCluster({
+  store,
+  access,
+  name,
+  clientUrls,
+}: ClusterOptions): Implementation<typeof Cluster> {
   const urls = [...clientUrls]
   const isOurs = (url: string) => urls.includes(url.trim())
 
@@ -43,32 +50,43 @@ export function createCluster({ store, name, clientUrls }: ClusterOptions): Impl
   }
 
   return {
-    async memberList({ linearizable }) {
-      if (linearizable) await store.head()
-      return members(await store.identity())
-    },
+    memberList: ({ linearizable }, call) =>
+      access.as(call, async (caller) => {
+        if (linearizable) await caller.store.head()
+        caller.mustBeKnown()
+        return members(await store.identity())
+      }),
 
-    async memberAdd({ peerURLs }) {
+    async memberAdd({ peerURLs }, call) {
       if (!arePeerUrls(peerURLs)) throw EtcdError.of('MemberBadUrls')
-      throw EtcdError.of(peerURLs.some(isOurs) ? 'PeerUrlExist' : 'MemberNotEnoughStarted')
+      return await access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        throw EtcdError.of(peerURLs.some(isOurs) ? 'PeerUrlExist' : 'MemberNotEnoughStarted')
+      })
     },
 
-    async memberRemove({ ID }) {
-      await knownMember(ID)
-      throw EtcdError.of('MemberNotEnoughStarted')
-    },
+    memberRemove: ({ ID }, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        await knownMember(ID)
+        throw EtcdError.of('MemberNotEnoughStarted')
+      }),
 
     /** Accepted when it changes nothing. */
-    async memberUpdate({ ID, peerURLs }) {
-      const identity = await knownMember(ID)
-      const changesNothing = peerURLs.length > 0 && peerURLs.every(isOurs)
-      if (!changesNothing) throw EtcdError.of('MemberNotEnoughStarted')
-      return members(identity)
-    },
+    memberUpdate: ({ ID, peerURLs }, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const identity = await knownMember(ID)
+        const changesNothing = peerURLs.length > 0 && peerURLs.every(isOurs)
+        if (!changesNothing) throw EtcdError.of('MemberNotEnoughStarted')
+        return members(identity)
+      }),
 
-    async memberPromote({ ID }) {
-      await knownMember(ID)
-      throw EtcdError.of('MemberNotLearner')
-    },
+    memberPromote: ({ ID }, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        await knownMember(ID)
+        throw EtcdError.of('MemberNotLearner')
+      }),
   }
 }

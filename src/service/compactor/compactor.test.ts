@@ -17,7 +17,7 @@ function fakeStore(at: { revision: bigint; compactRevision: bigint; noted?: bigi
   const store = {
     async head() {
       diary.push('head')
-      return { ...at, authRevision: 1n }
+      return { ...at, authVersion: 1n }
     },
     async compact({ revision }: { revision: bigint }) {
       diary.push(`compact ${revision}`)

@@ -4,16 +4,17 @@ import {
   PutRequestSchema,
   TxnRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
-import type { Store } from '../../store/store.ts'
+import type { Access } from '../auth/access.ts'
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
 import type { Implementation } from '../services.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnly } from './check.ts'
 import { checkDuplicateKeys } from './duplicate-keys.ts'
 import { checkKeyLength, checkTxnKeyLengths } from './key-length.ts'
+import { mustDeleteRange, mustPut, mustRange, mustTxn } from './permission.ts'
 
 export interface KvOptions {
-  readonly store: Store
+  readonly access: Access
   /** Has the space of a compaction freed later, where the process lives long enough; else the trigger does it. */
   sweepSoon(): void
   /** etcd's --max-txn-ops and --max-request-bytes. */
@@ -21,62 +22,80 @@ export interface KvOptions {
   readonly requestBytesMax: number
 }
 
-/** The KV service: shape checks in etcd's order, then one call of the store. */
+/** The KV service: shape checks in etcd's order, then the caller's permission, then one call of the store. */
 export function createKv({
-  store,
+  access,
   sweepSoon,
   txnOpsMax,
   requestBytesMax,
 }: KvOptions): Implementation<typeof KV> {
   return {
-    async range(request) {
+    async range(request, call) {
       checkRange(request)
-      const header = headerOf(await store.identity())
-      const { head, kvs, count, more } = await store.range(request)
-      return { header: header(head.revision), kvs, count, more }
+      return await access.as(call, async (caller) => {
+        mustRange(caller, request)
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const { head, kvs, count, more } = await store.range(request)
+        return { header: header(head.revision), kvs, count, more }
+      })
     },
 
-    async put(request, { signal }) {
+    async put(request, call) {
       checkPut(request)
-      checkRequestSize(PutRequestSchema, request, request.key.length + request.value.length, requestBytesMax)
-      checkKeyLength(request.key)
-      const header = headerOf(await store.identity())
-      const { revision, ...answer } = await store.put(request, signal)
-      return { header: header(revision), ...answer }
+      const payloadBytes = request.key.length + request.value.length
+      return await access.as(call, async (caller) => {
+        checkRequestSize(PutRequestSchema, request, payloadBytes, caller.proposer, requestBytesMax)
+        checkKeyLength(request.key)
+        mustPut(caller, request)
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const { revision, ...answer } = await store.put(request, call.signal)
+        return { header: header(revision), ...answer }
+      })
     },
 
-    async deleteRange(request, { signal }) {
+    async deleteRange(request, call) {
       checkDeleteRange(request)
-      checkRequestSize(
-        DeleteRangeRequestSchema,
-        request,
-        request.key.length + request.rangeEnd.length,
-        requestBytesMax,
-      )
-      const header = headerOf(await store.identity())
-      const { revision, ...answer } = await store.deleteRange(request, signal)
-      return { header: header(revision), ...answer }
+      const payloadBytes = request.key.length + request.rangeEnd.length
+      return await access.as(call, async (caller) => {
+        checkRequestSize(DeleteRangeRequestSchema, request, payloadBytes, caller.proposer, requestBytesMax)
+        mustDeleteRange(caller, request)
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const { revision, ...answer } = await store.deleteRange(request, call.signal)
+        return { header: header(revision), ...answer }
+      })
     },
 
-    async txn(request, { signal }) {
+    async txn(request, call) {
       checkTxn(request, txnOpsMax)
       checkDuplicateKeys(request)
       const readOnly = isReadOnly(request)
-      const bytes = readOnly ? 0 : checkRequestSize(TxnRequestSchema, request, undefined, requestBytesMax)
-      checkTxnKeyLengths(request)
-      const header = headerOf(await store.identity())
-      const { head, succeeded, responses } = readOnly
-        ? await store.inspect(request)
-        : await store.txn(request, bytes, signal)
-      return { header: header(head.revision), succeeded, responses }
+      return await access.as(call, async (caller) => {
+        const bytes = readOnly
+          ? 0
+          : checkRequestSize(TxnRequestSchema, request, undefined, caller.proposer, requestBytesMax)
+        checkTxnKeyLengths(request)
+        mustTxn(caller, request)
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const { head, succeeded, responses } = readOnly
+          ? await store.inspect(request)
+          : await store.txn(request, bytes, call.signal)
+        return { header: header(head.revision), succeeded, responses }
+      })
     },
 
-    async compact(request, { signal }) {
-      const header = headerOf(await store.identity())
-      const revision = await store.compact(request, signal)
-      if (request.physical) await store.compaction.sweep()
-      else sweepSoon()
-      return { header: header(revision) }
-    },
+    compact: (request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const revision = await store.compact(request, call.signal)
+        if (request.physical) await store.compaction.sweep()
+        else sweepSoon()
+        return { header: header(revision) }
+      }),
   }
 }

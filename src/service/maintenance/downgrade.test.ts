@@ -10,7 +10,7 @@ import { answerDowngrade } from './downgrade.ts'
 
 const store = {
   identity: async () => ({ clusterId: 7n, memberId: 8n, raftTerm: 2n }),
-  head: async () => ({ revision: 9n, compactRevision: -1n, authRevision: 1n }),
+  head: async () => ({ revision: 9n, compactRevision: -1n, authVersion: 1n }),
 } as Store
 
 const downgrade = (action: DowngradeAction, version = '') =>

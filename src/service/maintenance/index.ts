@@ -1,6 +1,10 @@
 import { EtcdError } from '../../etcd/errors.ts'
-import type { Maintenance } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import {
+  AlarmRequest_AlarmAction as AlarmAction,
+  type Maintenance,
+} from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Store } from '../../store/store.ts'
+import type { Access } from '../auth/access.ts'
 import { headerOf } from '../header.ts'
 import type { Health, Implementation } from '../services.ts'
 import { answerAlarm } from './alarm.ts'
@@ -9,45 +13,76 @@ import { snapshotPieces } from './snapshot.ts'
 import { answerStatus } from './status.ts'
 import { wholeHash } from './whole-hash.ts'
 
-/** The Maintenance service. */
-export function createMaintenance(store: Store): Implementation<typeof Maintenance> {
+/** The Maintenance service. Looking is for every user, the rest for root. */
+export function createMaintenance(access: Access): Implementation<typeof Maintenance> {
   return {
-    alarm: (request) => answerAlarm(store, request),
-    status: () => answerStatus(store),
-    downgrade: (request) => answerDowngrade(store, request),
+    alarm: (request, call) =>
+      access.as(call, async (caller) => {
+        if (request.action === AlarmAction.GET) caller.mustBeKnown()
+        else caller.mustBeRoot()
+        return await answerAlarm(caller.store, request)
+      }),
+
+    status: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeKnown()
+        return await answerStatus(caller.store)
+      }),
+
+    downgrade: (request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        return await answerDowngrade(caller.store, request)
+      }),
 
     /** etcd gives the free pages of its file back. PostgreSQL's autovacuum does that all the time: nothing is left to do. */
-    async defragment() {
-      return {}
-    },
+    defragment: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        return {}
+      }),
 
-    async hash() {
-      const header = headerOf(await store.identity())
-      const { head, hash } = await wholeHash(store)
-      return { header: header(head.revision), hash }
-    },
+    hash: (_request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const { head, hash } = await wholeHash(store)
+        return { header: header(head.revision), hash }
+      }),
 
-    async hashKV(request) {
-      const header = headerOf(await store.identity())
-      const { head, hash, compactRevision } = await store.history.hash(request.revision)
-      return {
-        header: header(head.revision),
-        hash,
-        compactRevision,
-        hashRevision: request.revision === 0n ? head.revision : request.revision,
-      }
-    },
+    hashKV: (request, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const { store } = caller
+        const header = headerOf(await store.identity())
+        const { head, hash, compactRevision } = await store.history.hash(request.revision)
+        return {
+          header: header(head.revision),
+          hash,
+          compactRevision,
+          hashRevision: request.revision === 0n ? head.revision : request.revision,
+        }
+      }),
 
-    async *snapshot() {
+    /** Once it has begun it fails when the rights change: what was sent can't be taken back and begun anew. */
+    async *snapshot(_request, call) {
+      const { store } = await access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        await caller.store.head()
+        return caller
+      })
       yield* snapshotPieces(store)
     },
 
     /** The only member leads already, and there is none else to take over. */
-    async moveLeader({ targetID }) {
-      const { memberId } = await store.identity()
-      if (targetID !== memberId) throw EtcdError.of('BadLeaderTransferee')
-      return {}
-    },
+    moveLeader: ({ targetID }, call) =>
+      access.as(call, async (caller) => {
+        caller.mustBeRoot()
+        const { memberId } = await caller.store.identity()
+        if (targetID !== memberId) throw EtcdError.of('BadLeaderTransferee')
+        return {}
+      }),
   }
 }
 

@@ -5,7 +5,7 @@ import type { KeyValue } from '../../store/types.ts'
 import { type SnapshotSource, snapshotPieces } from './snapshot.ts'
 
 const identity = { clusterId: 7n, memberId: 8n, raftTerm: 2n }
-const head = { revision: 9n, compactRevision: -1n, authRevision: 1n }
+const head = { revision: 9n, compactRevision: -1n, authVersion: 1n }
 
 function storeOf(kvs: readonly KeyValue[], leases = new Uint8Array(0)): SnapshotSource {
   const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0)

@@ -1,14 +1,18 @@
 import type { Environment } from '../../environment.ts'
+import type { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { Slots } from '../../slots.ts'
 import type { EventLog } from '../../store/event-log.ts'
 import type { Identity } from '../../store/types.ts'
+import type { KeyRange } from './key-range.ts'
 import { LogReader } from './log-reader.ts'
 import type { PollInterval } from './pace.ts'
+import type { ReaderRights, WatchAccess } from './reader-rights.ts'
 import { Tail } from './tail.ts'
 
 export interface WatchDependencies {
   readonly events: EventLog
+  readonly access: WatchAccess
   identity(): Promise<Identity>
   readonly environment: Environment
   /**
@@ -33,6 +37,9 @@ export interface LogAccess {
 export interface Waiting {
   readonly watches: number
   readonly behind: number
+  readonly rights: ReaderRights
+  /** Ends what it watches of the ranges for which there is an error, with that. */
+  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void
   end(): void
 }
 
@@ -41,6 +48,8 @@ export class WatchContext {
   readonly environment: Environment
   readonly streamMaxMs: number | undefined
   readonly waiting = new Set<Waiting>()
+  readonly access: WatchAccess
+  private readonly events: EventLog
   private readonly dependencies: WatchDependencies
   private readonly slots = new Slots(LIMITS.watchHistoryReadsMax)
   private readonly shared: Tail | undefined
@@ -48,6 +57,16 @@ export class WatchContext {
 
   constructor(dependencies: WatchDependencies) {
     this.dependencies = dependencies
+    this.access = dependencies.access
+    const { events } = dependencies
+    this.events = {
+      read: async (query, signal) => {
+        const page = await events.read(query, signal)
+        await this.renewRights(page.head.authVersion)
+        return page
+      },
+      onWrite: (listener) => events.onWrite(listener),
+    }
     this.environment = dependencies.environment
     this.streamMaxMs = dependencies.streamMaxMs
     this.shared = dependencies.sharedTail ? this.newTail(false) : undefined
@@ -66,8 +85,8 @@ export class WatchContext {
     return this.dependencies.identity()
   }
 
-  access(): LogAccess {
-    const { events, environment } = this.dependencies
+  openLog(): LogAccess {
+    const { events, environment } = this
     const tail = this.shared ?? this.newTail(true)
     return {
       tail,
@@ -85,8 +104,23 @@ export class WatchContext {
     this.shared?.close()
   }
 
+  /**
+   * Nobody sees a page of the log before everybody who waits was asked for under its rights: whoever may not read a range
+   * any more isn't watching it when the page comes.
+   */
+  private async renewRights(authVersion: bigint): Promise<void> {
+    const outdated = [...this.waiting].filter(({ rights }) => !rights.areOf(authVersion))
+    if (outdated.length === 0) return
+    this.access.observe(authVersion)
+    await Promise.all(
+      outdated.map(async (waiting) => {
+        waiting.dismiss(await waiting.rights.renew())
+      }),
+    )
+  }
+
   private newTail(filtered: boolean): Tail {
-    const { events, environment, pollIntervalMs } = this.dependencies
-    return new Tail({ events, environment, interval: pollIntervalMs, filtered })
+    const { environment, pollIntervalMs } = this.dependencies
+    return new Tail({ events: this.events, environment, interval: pollIntervalMs, filtered })
   }
 }

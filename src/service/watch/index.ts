@@ -51,7 +51,7 @@ async function* serve(
 ): AsyncGenerator<WatchAnswer> {
   const identity = await context.identity()
   if (call.signal.aborted || context.isStopped) return
-  const stream = new WatchStream(context, identity)
+  const stream = new WatchStream(context, identity, call)
   const end = () => stream.end()
   call.signal.addEventListener('abort', end, { once: true })
   try {

@@ -10,6 +10,7 @@ function setUp({ sharedTail = true } = {}) {
   const clock = new ManualClock()
   const service = createWatch({
     events: log,
+    access: log.access,
     identity: () => Promise.resolve({ clusterId: 7n, memberId: 8n, raftTerm: 2n }),
     environment: testEnvironment(clock, () => 0),
     sharedTail,

@@ -7,6 +7,7 @@ import type { LongPollAnswer, LongPollRequest } from '../services.ts'
 import { eventAnswer, isWanted } from './answers.ts'
 import type { LogAccess, Waiting, WatchContext } from './context.ts'
 import { isEmptyRange, type KeyRange, rangeOf } from './key-range.ts'
+import { ReaderRights } from './reader-rights.ts'
 import type { Subscriber } from './tail.ts'
 
 /**
@@ -14,7 +15,7 @@ import type { Subscriber } from './tail.ts'
  * LIMITS.waitMaxSeconds), or the compacted revision. An answer is complete from `startRevision` through its `revision`,
  * which never lies above the store's; whole revisions only.
  *
- * Fails with the store's error when the log can't be read in that time, with `Canceled` when the client goes away, and
+ * Fails for lack of permission, also when that goes while it waits, with the store's error when the log can't be read in that time, with `Canceled` when the client goes away, and
  * for a range that holds no key or a negative revision as a watch does.
  */
 export async function longPoll(
@@ -28,8 +29,10 @@ export async function longPoll(
   }
   if (request.startRevision < 0n) throw EtcdError.of('Compacted')
   if (context.isStopped) throw EtcdError.of('Stopped')
-  const log = context.access()
-  const poll = new Poll(range, request)
+  const rights = new ReaderRights(context.access, call)
+  await rights.admit(range)
+  const log = context.openLog()
+  const poll = new Poll(range, request, rights)
   const abort = () => poll.end()
   call.signal.addEventListener('abort', abort, { once: true })
   if (call.signal.aborted) abort()
@@ -37,6 +40,7 @@ export async function longPoll(
   try {
     const answer = await run(context, log, poll)
     if (call.signal.aborted) throw EtcdError.of('Canceled')
+    if (poll.error !== undefined) throw poll.error
     return answer
   } catch (error) {
     throw context.isStopped ? EtcdError.of('Stopped', error) : error
@@ -86,11 +90,13 @@ class Poll implements Subscriber, Waiting {
   private readonly done = new AbortController()
   private readonly events: LoggedEvent[] = []
   private compactRevision: bigint | undefined
-  private error: EtcdError | undefined
+  readonly rights: ReaderRights
+  error: EtcdError | undefined
 
-  constructor(range: KeyRange, request: LongPollRequest) {
+  constructor(range: KeyRange, request: LongPollRequest, rights: ReaderRights) {
     this.range = range
     this.request = request
+    this.rights = rights
   }
 
   get prevKv(): boolean {
@@ -133,12 +139,16 @@ class Poll implements Subscriber, Waiting {
     this.done.abort()
   }
 
+  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void {
+    const refusal = refusalOf(this.range)
+    if (refusal !== undefined) this.failed(refusal)
+  }
+
   end(): void {
     this.done.abort()
   }
 
   answer(revision: bigint): LongPollAnswer {
-    if (this.error !== undefined) throw this.error
     if (this.compactRevision !== undefined) return { revision, compactRevision: this.compactRevision }
     return { revision, events: this.events.map((event) => eventAnswer(event, this)) }
   }

@@ -78,18 +78,19 @@ export class Outbox {
   /** Takes back the unsent live events of a watch, and every progress they would belie. The first's revision. */
   dropLive(watch: Watch): bigint | undefined {
     let first: bigint | undefined
-    const isBelied = (outgoing: Outgoing) =>
-      outgoing.kind === 'progress' && (outgoing.watch === undefined || outgoing.watch === watch)
-    this.queue = this.queue.slice(this.next).filter((outgoing) => {
-      if (outgoing === undefined) return false
+    this.drop((outgoing) => {
       const isHis = outgoing.kind === 'live' && outgoing.watch === watch
       if (isHis) first ??= outgoing.revision
-      if (!isHis && !isBelied(outgoing)) return true
-      this.count(outgoing, -1)
-      return false
+      const isBelied =
+        outgoing.kind === 'progress' && (outgoing.watch === undefined || outgoing.watch === watch)
+      return isHis || isBelied
     })
-    this.next = 0
     return first
+  }
+
+  /** Drops whatever a watch has unsent. */
+  dropAll(watch: Watch): void {
+    this.drop((outgoing) => outgoing.kind !== 'control' && outgoing.watch === watch)
   }
 
   /** Nothing more is sent, not even what waits. */
@@ -98,6 +99,16 @@ export class Outbox {
     this.queue = []
     this.next = 0
     this.serve()
+  }
+
+  private drop(isDropped: (outgoing: Outgoing) => boolean): void {
+    this.queue = this.queue.slice(this.next).filter((outgoing) => {
+      if (outgoing === undefined) return false
+      if (!isDropped(outgoing)) return true
+      this.count(outgoing, -1)
+      return false
+    })
+    this.next = 0
   }
 
   private serve(): void {

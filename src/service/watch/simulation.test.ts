@@ -153,6 +153,7 @@ class Simulation {
     this.log.latency = (when) => scheduler.schedule(Promise.resolve(), `read ${when}`)
     this.service = createWatch({
       events: this.log,
+      access: this.log.access,
       identity: () => Promise.resolve({ clusterId: 1n, memberId: 2n, raftTerm: 3n }),
       environment: testEnvironment(new ScheduledClock(scheduler)),
       sharedTail,

@@ -1,19 +1,23 @@
-import { ETCD_ERRORS, EtcdError } from '../../etcd/errors.ts'
+import { ETCD_ERRORS, EtcdError, rpcErrorText } from '../../etcd/errors.ts'
 import type { WatchCreateRequest, WatchRequest } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
 import type { Identity } from '../../store/types.ts'
+import type { Call } from '../call.ts'
 import type { WatchAnswer } from './answers.ts'
 import { CatchUp } from './catch-up.ts'
 import type { LogAccess, Waiting, WatchContext } from './context.ts'
-import { isEmptyRange, rangeOf } from './key-range.ts'
+import { isEmptyRange, type KeyRange, rangeOf } from './key-range.ts'
 import { NO_WATCH } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { tickProgress } from './progress-ticker.ts'
+import { ReaderRights } from './reader-rights.ts'
 import { Watch, type WatchOwner } from './watch.ts'
 
 /** As in etcd: a client that sends requests but reads no answers is not read from any more. */
 const UNSENT_CONTROLS_MAX = 16
+/** For these a watch is refused; the stream goes on. */
+const REFUSALS = ['UserEmpty', 'InvalidAuthToken', 'PermissionDenied'] as const
 
 /**
  * One Watch RPC: any number of watches whose answers leave through one outbox, in order. Requests are handled one after
@@ -22,6 +26,7 @@ const UNSENT_CONTROLS_MAX = 16
 export class WatchStream implements WatchOwner, Waiting {
   readonly outbox = new Outbox(LIMITS.watchBufferBytesMax, () => this.sent())
   readonly identity: Identity
+  readonly rights: ReaderRights
   error: EtcdError | undefined
   private readonly context: WatchContext
   private readonly log: LogAccess
@@ -33,10 +38,11 @@ export class WatchStream implements WatchOwner, Waiting {
   private ticking = false
   private resume: (() => void) | undefined
 
-  constructor(context: WatchContext, identity: Identity) {
+  constructor(context: WatchContext, identity: Identity, call: Call) {
     this.context = context
     this.identity = identity
-    this.log = context.access()
+    this.rights = new ReaderRights(context.access, call)
+    this.log = context.openLog()
     this.catchUp = new CatchUp(this.log.reader, {
       signal: this.closing.signal,
       holdsHistory: () => this.outbox.holdsHistory,
@@ -115,6 +121,21 @@ export class WatchStream implements WatchOwner, Waiting {
     this.answer({ header: this.header(0n), watchId: watch.id, canceled: true, compactRevision })
   }
 
+  /** A watch that may not be any more ends at once: what it has unsent isn't sent. */
+  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void {
+    for (const watch of [...this.byId.values()]) {
+      const refusal = refusalOf(watch.range)
+      if (refusal === undefined) continue
+      this.byId.delete(watch.id)
+      this.detach(watch)
+      this.outbox.dropAll(watch)
+      const header = this.header(this.log.tail.position ?? 0n)
+      const cancelReason = rpcErrorText(refusal)
+      if (watch.announced) this.answer({ header, watchId: watch.id, canceled: true, cancelReason })
+      else this.answer({ header, watchId: NO_WATCH, created: true, canceled: true, cancelReason })
+    }
+  }
+
   private async handle({ requestUnion: request }: WatchRequest): Promise<void> {
     try {
       switch (request.case) {
@@ -144,13 +165,16 @@ export class WatchStream implements WatchOwner, Waiting {
   }
 
   private async create(request: WatchCreateRequest): Promise<void> {
-    const refusal = this.refusalOf(request)
-    if (refusal !== undefined) {
+    const range = rangeOf(request.key, request.rangeEnd)
+    const cancelReason =
+      request.startRevision < 0n
+        ? ETCD_ERRORS.Compacted[1]
+        : ((await this.lackOfPermission(range)) ?? this.refusalOf(request, range))
+    if (cancelReason !== undefined) {
       const header = this.header(await this.refresh())
-      this.answer({ header, watchId: NO_WATCH, created: true, canceled: true, cancelReason: refusal })
+      this.answer({ header, watchId: NO_WATCH, created: true, canceled: true, cancelReason })
       return
     }
-    const range = rangeOf(request.key, request.rangeEnd)
     const watch = new Watch({ ...request, id: this.chooseId(request.watchId), range }, this)
     this.byId.set(watch.id, watch)
     if (watch.startRevision === 0n) await this.startNow(watch)
@@ -158,10 +182,19 @@ export class WatchStream implements WatchOwner, Waiting {
     if (watch.progressNotify) this.reportProgress()
   }
 
+  private async lackOfPermission(range: KeyRange): Promise<string | undefined> {
+    try {
+      await this.rights.admit(range)
+      return undefined
+    } catch (error) {
+      if (error instanceof EtcdError && REFUSALS.some((name) => error.is(name))) return rpcErrorText(error)
+      throw error
+    }
+  }
+
   /** Why etcd refuses the watch, in its words. */
-  private refusalOf(request: WatchCreateRequest): string | undefined {
-    if (request.startRevision < 0n) return ETCD_ERRORS.Compacted[1]
-    if (isEmptyRange(rangeOf(request.key, request.rangeEnd))) return 'mvcc: watcher range is empty'
+  private refusalOf(request: WatchCreateRequest, range: KeyRange): string | undefined {
+    if (isEmptyRange(range)) return 'mvcc: watcher range is empty'
     if (request.watchId !== 0n && this.byId.has(request.watchId)) {
       return 'mvcc: duplicate watch ID provided on the WatchStream'
     }
@@ -176,7 +209,7 @@ export class WatchStream implements WatchOwner, Waiting {
 
   private async startNow(watch: Watch): Promise<void> {
     watch.position = await this.refresh()
-    if (this.closing.signal.aborted) return
+    if (!this.isWatching(watch)) return
     this.created(watch, watch.position)
     this.log.tail.subscribe(watch)
   }
@@ -186,7 +219,7 @@ export class WatchStream implements WatchOwner, Waiting {
     const { range, prevKv, startRevision } = watch
     const query = { after: startRevision - 1n, range, prevKv }
     const page = await this.log.reader.read(query, this.closing.signal, this.giveUpAtMs())
-    if (this.closing.signal.aborted) return
+    if (!this.isWatching(watch)) return
     this.created(watch, page.head.revision)
     const { compactRevision } = page.head
     if (startRevision < compactRevision) this.cancelCompacted(watch, compactRevision)
@@ -201,7 +234,12 @@ export class WatchStream implements WatchOwner, Waiting {
   private async catchUpOnTick(watch: Watch): Promise<void> {
     watch.position = watch.startRevision - 1n
     await this.context.environment.clock.sleep(LIMITS.watchCatchUpTickMs, this.closing.signal)
-    if (this.byId.get(watch.id) === watch && !this.closing.signal.aborted) this.catchUp.add(watch)
+    if (this.isWatching(watch)) this.catchUp.add(watch)
+  }
+
+  /** Whether it was neither cancelled nor dismissed meanwhile, and the stream goes on. */
+  private isWatching(watch: Watch): boolean {
+    return this.byId.get(watch.id) === watch && !this.closing.signal.aborted
   }
 
   /** Puts out the events of a page that was read for this watch alone, and sends it where it goes on. */
@@ -267,6 +305,7 @@ export class WatchStream implements WatchOwner, Waiting {
   }
 
   private created(watch: Watch, revision: bigint): void {
+    watch.announced = true
     this.answer({ header: this.header(revision), watchId: watch.id, created: true })
   }
 

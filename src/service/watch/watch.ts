@@ -37,6 +37,8 @@ export class Watch implements Subscriber, WatchOptions {
   readonly progressNotify: boolean
   /** Everything through here was put out for sending; while subscribed to the tail, the tail knows better. */
   position = 0n
+  /** Whether the client was told that it exists. */
+  announced = false
   /** No events were sent since the last time for progress. */
   quiet = true
   private readonly owner: WatchOwner

@@ -1,6 +1,6 @@
 import { EtcdError } from '../../etcd/errors.ts'
 import { headAt, type Reader } from '../reader.ts'
-import type { Sql, Statement } from '../sql.ts'
+import type { Statement } from '../sql.ts'
 import type { StatementFactory } from '../statement.ts'
 import addSql from '../statements/role-add.sql'
 import deleteSql from '../statements/role-delete.sql'
@@ -9,7 +9,7 @@ import grantPermissionSql from '../statements/role-grant-permission.sql'
 import listSql from '../statements/role-list.sql'
 import revokePermissionSql from '../statements/role-revoke-permission.sql'
 import type { Head } from '../types.ts'
-import { change } from './change.ts'
+import type { Change } from './change.ts'
 import { nameBytes, nameOf } from './names.ts'
 
 /** What a role may do with an interval of keys; the field names of etcd's authpb.Permission. */
@@ -23,7 +23,7 @@ export interface Permission {
 
 /** The roles: each call is one statement. Those that change something give the keys' revision. */
 export class Roles {
-  readonly #sql: Sql
+  readonly #change: Change
   readonly #reader: Reader
   readonly #add: Statement
   readonly #delete: Statement
@@ -32,18 +32,20 @@ export class Roles {
   readonly #get: Statement
   readonly #list: Statement
 
-  constructor(sql: Sql, reader: Reader, statement: StatementFactory) {
-    this.#sql = sql
+  constructor(change: Change, reader: Reader, statement: StatementFactory) {
+    this.#change = change
     this.#reader = reader
-    this.#add = statement('role add', addSql, ['bytea'])
-    this.#delete = statement('role delete', deleteSql, ['bytea'])
+    this.#add = statement('role add', addSql, ['int8', 'bytea'])
+    this.#delete = statement('role delete', deleteSql, ['int8', 'bytea'])
     this.#grantPermission = statement('role grant permission', grantPermissionSql, [
+      'int8',
       'bytea',
       'int4',
       'bytea',
       'bytea',
     ])
     this.#revokePermission = statement('role revoke permission', revokePermissionSql, [
+      'int8',
       'bytea',
       'bytea',
       'bytea',
@@ -54,7 +56,7 @@ export class Roles {
 
   /** @throws EtcdError RoleAlreadyExist */
   add(name: string): Promise<bigint> {
-    return change(this.#sql, this.#add, [nameBytes(name)])
+    return this.#change(this.#add, [nameBytes(name)])
   }
 
   /**
@@ -62,7 +64,7 @@ export class Roles {
    * @throws EtcdError RoleNotFound
    */
   delete(name: string): Promise<bigint> {
-    return change(this.#sql, this.#delete, [nameBytes(name)])
+    return this.#change(this.#delete, [nameBytes(name)])
   }
 
   /**
@@ -70,12 +72,12 @@ export class Roles {
    * @throws EtcdError RoleNotFound
    */
   grantPermission(name: string, { permType, key, rangeEnd }: Permission): Promise<bigint> {
-    return change(this.#sql, this.#grantPermission, [nameBytes(name), permType, key, rangeEnd])
+    return this.#change(this.#grantPermission, [nameBytes(name), permType, key, rangeEnd])
   }
 
   /** @throws EtcdError RoleNotFound, PermissionNotGranted */
   revokePermission(name: string, key: Uint8Array, rangeEnd: Uint8Array): Promise<bigint> {
-    return change(this.#sql, this.#revokePermission, [nameBytes(name), key, rangeEnd])
+    return this.#change(this.#revokePermission, [nameBytes(name), key, rangeEnd])
   }
 
   /**

@@ -1,6 +1,6 @@
 import { EtcdError } from '../../etcd/errors.ts'
 import { headAt, type Reader } from '../reader.ts'
-import type { Sql, SqlParameter, SqlType, Statement } from '../sql.ts'
+import type { SqlParameter, SqlType, Statement } from '../sql.ts'
 import type { StatementFactory } from '../statement.ts'
 import addSql from '../statements/user-add.sql'
 import changePasswordSql from '../statements/user-change-password.sql'
@@ -10,7 +10,7 @@ import grantRoleSql from '../statements/user-grant-role.sql'
 import listSql from '../statements/user-list.sql'
 import revokeRoleSql from '../statements/user-revoke-role.sql'
 import type { Head } from '../types.ts'
-import { change } from './change.ts'
+import type { Change } from './change.ts'
 import { nameBytes, nameOf } from './names.ts'
 import type { StoredPassword } from './password.ts'
 
@@ -24,7 +24,7 @@ function passwordParameters(password: StoredPassword | undefined): SqlParameter[
 
 /** The users: each call is one statement. Those that change something give the keys' revision. */
 export class Users {
-  readonly #sql: Sql
+  readonly #change: Change
   readonly #reader: Reader
   readonly #add: Statement
   readonly #delete: Statement
@@ -34,14 +34,18 @@ export class Users {
   readonly #get: Statement
   readonly #list: Statement
 
-  constructor(sql: Sql, reader: Reader, statement: StatementFactory) {
-    this.#sql = sql
+  constructor(change: Change, reader: Reader, statement: StatementFactory) {
+    this.#change = change
     this.#reader = reader
-    this.#add = statement('user add', addSql, ['bytea', 'bool', ...PASSWORD_TYPES])
-    this.#delete = statement('user delete', deleteSql, ['bytea'])
-    this.#changePassword = statement('user change password', changePasswordSql, ['bytea', ...PASSWORD_TYPES])
-    this.#grantRole = statement('user grant role', grantRoleSql, ['bytea', 'bytea'])
-    this.#revokeRole = statement('user revoke role', revokeRoleSql, ['bytea', 'bytea'])
+    this.#add = statement('user add', addSql, ['int8', 'bytea', 'bool', ...PASSWORD_TYPES])
+    this.#delete = statement('user delete', deleteSql, ['int8', 'bytea'])
+    this.#changePassword = statement('user change password', changePasswordSql, [
+      'int8',
+      'bytea',
+      ...PASSWORD_TYPES,
+    ])
+    this.#grantRole = statement('user grant role', grantRoleSql, ['int8', 'bytea', 'bytea'])
+    this.#revokeRole = statement('user revoke role', revokeRoleSql, ['int8', 'bytea', 'bytea'])
     this.#get = statement('user get', getSql, ['bytea'])
     this.#list = statement('user list', listSql, [])
   }
@@ -52,12 +56,12 @@ export class Users {
    */
   add(name: string, password: StoredPassword | undefined): Promise<bigint> {
     const parameters = [nameBytes(name), password === undefined, ...passwordParameters(password)]
-    return change(this.#sql, this.#add, parameters)
+    return this.#change(this.#add, parameters)
   }
 
   /** @throws EtcdError UserNotFound */
   delete(name: string): Promise<bigint> {
-    return change(this.#sql, this.#delete, [nameBytes(name)])
+    return this.#change(this.#delete, [nameBytes(name)])
   }
 
   /**
@@ -66,17 +70,17 @@ export class Users {
    * @throws EtcdError UserNotFound, NoPasswordUser
    */
   changePassword(name: string, password: StoredPassword | undefined): Promise<bigint> {
-    return change(this.#sql, this.#changePassword, [nameBytes(name), ...passwordParameters(password)])
+    return this.#change(this.#changePassword, [nameBytes(name), ...passwordParameters(password)])
   }
 
   /** @throws EtcdError UserNotFound, RoleNotFound */
   grantRole(name: string, role: string): Promise<bigint> {
-    return change(this.#sql, this.#grantRole, [nameBytes(name), nameBytes(role)])
+    return this.#change(this.#grantRole, [nameBytes(name), nameBytes(role)])
   }
 
   /** @throws EtcdError UserNotFound, RoleNotGranted */
   revokeRole(name: string, role: string): Promise<bigint> {
-    return change(this.#sql, this.#revokeRole, [nameBytes(name), nameBytes(role)])
+    return this.#change(this.#revokeRole, [nameBytes(name), nameBytes(role)])
   }
 
   /**

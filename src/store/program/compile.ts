@@ -6,6 +6,7 @@ import {
   type RangeRequest,
   type TxnRequest,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { KeyInterval } from '../authority.ts'
 import { intervalOf } from '../interval.ts'
 import { limitBeforeSort, needsValues } from '../select.ts'
 import { DeleteFlag, Instruction, PutFlag, RangeFlag } from './instruction.ts'
@@ -234,6 +235,31 @@ export function compileTxn(program: Program, txn: TxnRequest): TxnPlan {
   const node = compileCompares(program, txn, () => ++lastId)
   compileChecks(program, node)
   return compileOperations(program, node)
+}
+
+/** The leases that a transaction's puts name, in whichever branch. */
+export function leasesOf(txn: TxnRequest): bigint[] {
+  return [...txn.success, ...txn.failure].flatMap(({ request }) => {
+    if (request.case === 'requestPut') return [request.value.lease]
+    return request.case === 'requestTxn' ? leasesOf(request.value) : []
+  })
+}
+
+/**
+ * Refuses the request when one of the leases holds a key in one of the intervals, which the caller may not write. As in
+ * etcd, whoever can't revoke a lease can't attach keys to it either.
+ */
+export function compileLeaseKeyChecks(
+  program: Program,
+  leases: readonly bigint[],
+  unwritable: readonly KeyInterval[],
+): void {
+  for (const lease of new Set(leases)) {
+    if (lease === 0n) continue
+    for (const interval of unwritable) {
+      program.add(Instruction.CheckLeaseKeys, { number: lease, interval })
+    }
+  }
 }
 
 /** Whether a transaction might put a key, in whichever branch. */

@@ -15,6 +15,7 @@ export const Instruction = {
   Revoke: 13,
   Compact: 14,
   Mark: 15,
+  CheckLeaseKeys: 16,
 } as const
 export type Instruction = (typeof Instruction)[keyof typeof Instruction]
 
@@ -33,7 +34,8 @@ export const Outcome = {
   LeaseNotFound: 2,
   Compacted: 3,
   FutureRevision: 4,
-  OldAuthRevision: 5,
+  OldAuthVersion: 5,
   NoSpace: 6,
   Corrupt: 7,
+  PermissionDenied: 8,
 } as const

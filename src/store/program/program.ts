@@ -57,11 +57,11 @@ export class Program {
 
   /**
    * Appends one request: `body` appends its instructions.
-   * @param authRevision what the caller was authorized under; -1n: the caller doesn't ask for authorization.
+   * @param authVersion the version of the rights that the caller was authorized under; below 0: whichever it is
    * @param refusedBy the alarms that refuse it
    */
-  request(authRevision: bigint, refusedBy: RefusedBy, body: () => void): void {
-    const step = this.addJump(Instruction.Request, { number: authRevision, number2: BigInt(refusedBy) })
+  request(authVersion: bigint, refusedBy: RefusedBy, body: () => void): void {
+    const step = this.addJump(Instruction.Request, { number: authVersion, number2: BigInt(refusedBy) })
     body()
     this.land(step)
   }

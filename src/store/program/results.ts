@@ -42,7 +42,7 @@ export function storeHead(row: SqlRow | undefined): Head {
   return {
     revision: row[2] as bigint,
     compactRevision: row[5] as bigint,
-    authRevision: row[6] as bigint,
+    authVersion: row[6] as bigint,
   }
 }
 
@@ -59,12 +59,14 @@ export function outcomeError(outcome: number): EtcdError | undefined {
       return EtcdError.of('Compacted')
     case Outcome.FutureRevision:
       return EtcdError.of('FutureRev')
-    case Outcome.OldAuthRevision:
+    case Outcome.OldAuthVersion:
       return EtcdError.of('AuthOldRevision')
     case Outcome.NoSpace:
       return EtcdError.of('NoSpace')
     case Outcome.Corrupt:
       return EtcdError.of('Corrupt')
+    case Outcome.PermissionDenied:
+      return EtcdError.of('PermissionDenied')
     default:
       throw new Error(`apply() answered with the unknown outcome ${outcome}`)
   }

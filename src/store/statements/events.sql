@@ -1,7 +1,7 @@
 -- Watch events after a position, whole revisions only: the head row, then the changes in the order (revision, sub).
 --
 --   $1 after   $2 rows to look at   $3 bytes to look at   $4 $5 interval (used by :interval)
---   head row:   revision, compact revision, auth revision, due, through (complete up to here), and in the eighth column
+--   head row:   revision, compact revision, auth version, due, through (complete up to here), and in the eighth column
 --               the revision up to which the sweep may have removed changes
 --   change row: mod revision, create revision, version, lease, deleted, key, value, then the previous state's
 --               create revision, mod revision, version, lease, value when :previous joins it
@@ -27,7 +27,7 @@ through as (
          else greatest((select min(looked.mod_revision) from looked), cut.revision - 1) end as revision
   from cut, :schema.head h
 )
-select h.revision, h.compact_revision, h.auth_revision, :due, t.revision,
+select h.revision, h.compact_revision, h.auth_version, :due, t.revision,
        null::bytea, null::bytea, least(s.revision, h.compact_revision - 1), null::bigint, null::bigint, null::bigint, null::bytea
 from :schema.head h, through t, :schema.sweep s
 union all

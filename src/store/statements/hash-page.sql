@@ -3,9 +3,9 @@
 -- its life at the asked revision; where no key is alive at that revision etcd forgets nothing further, and what compaction
 -- has left counts: the newest at the compacted revision.
 -- One snapshot a page; a page that shows another compacted revision than the first starts the hash over. $4: rows.
--- Head row: revision, compact revision, auth revision, due. Change row: mod revision, create revision, version, lease, sub,
+-- Head row: revision, compact revision, auth version, due. Change row: mod revision, create revision, version, lease, sub,
 -- deleted, key, value.
-select h.revision, h.compact_revision, h.auth_revision, :due, null::int, null::boolean, null::bytea, null::bytea from :schema.head h
+select h.revision, h.compact_revision, h.auth_version, :due, null::int, null::boolean, null::bytea, null::bytea from :schema.head h
 union all
 (select l.mod_revision, l.create_revision, l.version, l.lease, l.sub, l.deleted, l.key, l.value
  from :schema.log l, :schema.head h,

@@ -1,4 +1,13 @@
--- All leases, the one with the least time left first, as etcd lists them. One snapshot; locks: none.
-select h.revision, h.compact_revision, h.auth_revision, :due, null::bigint from :schema.head h
+-- All leases, the one with the least time left first, as etcd lists them, for a caller who may not read the keys of the
+-- intervals [$1, $2) (an empty end is the end of the keyspace). One snapshot; locks: none.
+-- Head row: revision, compact revision, auth version, due, whether some lease holds such a key. Lease rows: nulls and the id.
+select h.revision, h.compact_revision, h.auth_version, :due,
+       exists (
+         select from unnest($1, $2) as barred_interval (from_key, to_key)
+         join :schema.kv on kv.lease <> 0 and kv.key >= barred_interval.from_key
+           and (length(barred_interval.to_key) = 0 or kv.key < barred_interval.to_key)
+       ),
+       null::bigint
+from :schema.head h
 union all
-(select null, null, null, null, l.id from :schema.lease l order by l.expires_at, l.id)
+(select null, null, null, null, null, l.id from :schema.lease l order by l.expires_at, l.id)

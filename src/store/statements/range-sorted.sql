@@ -13,7 +13,7 @@ kept as materialized (
     and ($6 is null or kv.create_revision >= $6) and ($7 is null or kv.create_revision <= $7)
   order by :order limit $8
 )
-select null::bytea, h.revision, h.compact_revision, h.auth_revision, :due, null::bytea, :total
+select null::bytea, h.revision, h.compact_revision, h.auth_version, :due, null::bytea, :total
 from :schema.head h
 union all
 select kv.key, kv.create_revision, kv.mod_revision, kv.version, kv.lease, :value, null::bigint from kept kv

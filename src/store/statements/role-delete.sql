@@ -1,2 +1,2 @@
--- Deletes role $1; see migrations/functions/auth_role.sql.
-select failure, revision from :schema.auth_role_delete($1)
+-- Deletes role $2 ($1: the known auth version); see migrations/functions/auth_role.sql.
+select failure, revision from :schema.auth_role_delete($1, $2)

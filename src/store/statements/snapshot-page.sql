@@ -4,7 +4,7 @@ with page as materialized (
   select r.*, sum(octet_length(r.value)) over (order by r.key rows between unbounded preceding and 1 preceding) as bytes_before
   from :schema.range_at($1, ''::bytea, $2, $3, true) r
 )
-select null::bytea, h.revision, h.compact_revision, h.auth_revision, :due, null::bytea from :schema.head h
+select null::bytea, h.revision, h.compact_revision, h.auth_version, :due, null::bytea from :schema.head h
 union all
 (select p.key, p.create_revision, p.mod_revision, p.version, p.lease, p.value
  from page p where coalesce(p.bytes_before, 0) < $4 order by p.key)

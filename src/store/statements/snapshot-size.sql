@@ -7,6 +7,6 @@ with keys as (
            (select l.value from :schema.log l where l.mod_revision = kv.mod_revision and l.sub = kv.sub)))), 0)::bigint as bytes
   from :schema.kv
 )
-select h.revision, h.compact_revision, h.auth_revision, :due, k.count, k.bytes,
+select h.revision, h.compact_revision, h.auth_version, :due, k.count, k.bytes,
        coalesce((select string_agg(int8send(l.id) || int8send(l.ttl), ''::bytea order by l.id) from :schema.lease l), ''::bytea)
 from :schema.head h, keys k

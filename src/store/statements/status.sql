@@ -1,5 +1,5 @@
 -- How large the store is, and the alarms that are raised. One snapshot but for the sizes, which are the files'. Locks: none.
--- Head row: revision, compact revision, auth revision, due, bytes of all tables with their indexes, and how much of that
+-- Head row: revision, compact revision, auth version, due, bytes of all tables with their indexes, and how much of that
 -- is in use. Alarm rows: nulls, then kind and member.
 --
 -- In use is an estimate: of each table the share of its live rows, as PostgreSQL's statistics count them. The rest waits
@@ -10,7 +10,7 @@ with sizes as (
   where c.relkind = 'r'
     and c.relnamespace = (select o.relnamespace from pg_class o join :schema.head h on o.oid = h.tableoid)
 )
-select h.revision, h.compact_revision, h.auth_revision, :due,
+select h.revision, h.compact_revision, h.auth_version, :due,
        (select sum(s.bytes)::bigint from sizes s),
        (select sum(case when s.dead = 0 then s.bytes else s.bytes * s.live / (s.live + s.dead) end)::bigint from sizes s),
        null::int, null::bigint

@@ -1,2 +1,3 @@
--- Adds user $1: no password ever, scheme, hash, salt, iterations; see migrations/functions/auth_user.sql.
-select failure, revision from :schema.auth_user_add($1, $2, $3, $4, $5, $6)
+-- Adds user $2: no password ever, scheme, hash, salt, iterations ($1: the known auth version); see
+-- migrations/functions/auth_user.sql.
+select failure, revision from :schema.auth_user_add($1, $2, $3, $4, $5, $6, $7)

@@ -1,2 +1,3 @@
--- Gives user $1 a new password: scheme, hash, salt, iterations; see migrations/functions/auth_user.sql.
-select failure, revision from :schema.auth_user_change_password($1, $2, $3, $4, $5)
+-- Gives user $2 a new password: scheme, hash, salt, iterations ($1: the known auth version); see
+-- migrations/functions/auth_user.sql.
+select failure, revision from :schema.auth_user_change_password($1, $2, $3, $4, $5, $6)

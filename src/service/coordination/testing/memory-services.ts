@@ -29,6 +29,7 @@ export class MemoryServices implements Foundation {
   readonly calls = new RunningCalls()
   readonly service = createWatch({
     events: this.store,
+    access: this.store.access,
     identity: () => Promise.resolve(identity),
     environment: this.environment,
     sharedTail: true,

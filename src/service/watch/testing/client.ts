@@ -23,6 +23,7 @@ export function openService({
   const environment = testEnvironment(clock)
   const service = createWatch({
     events: log,
+    access: log.access,
     identity: () => Promise.resolve(IDENTITY),
     environment,
     sharedTail,

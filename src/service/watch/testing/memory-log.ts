@@ -2,6 +2,7 @@ import { EtcdError } from '../../../etcd/errors.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../../store/event-log.ts'
 import type { KeyValue } from '../../../store/types.ts'
 import { bytesToString, isSingleKey, type KeyRange, reachesTheEnd } from '../key-range.ts'
+import { MemoryAccess } from './access.ts'
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -17,6 +18,8 @@ export function inRange(key: Uint8Array, range: KeyRange): boolean {
 
 /** The store in memory: a log that is compacted and swept as the real one is, and the whole truth beside it. */
 export class MemoryLog implements EventLog {
+  /** The rights beside it. */
+  readonly access = new MemoryAccess()
   /** Every event that ever happened, with its previous value. */
   readonly truth: LoggedEvent[] = []
   revision = 1n
@@ -111,7 +114,11 @@ export class MemoryLog implements EventLog {
     )
     const fullyIntact = this.compactRevision - 1n
     return {
-      head: { revision: this.revision, compactRevision: this.compactRevision, authRevision: 1n },
+      head: {
+        revision: this.revision,
+        compactRevision: this.compactRevision,
+        authVersion: this.access.authVersion,
+      },
       through,
       intactAfter: this.sweptThrough < fullyIntact ? this.sweptThrough : fullyIntact,
       events: found.map((event) => this.shown(event, prevKv)),

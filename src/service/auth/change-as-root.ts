@@ -1,0 +1,25 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import type { Store } from '../../store/store.ts'
+import type { Call } from '../call.ts'
+import { headerOf } from '../header.ts'
+import { checkRequestSize } from '../request-size.ts'
+import type { AuthOptions } from './options.ts'
+
+/**
+ * What all changes of users and roles have in common: a request that fits, from root, and an answer that has only a
+ * header. `change` gives the keys' revision.
+ */
+export function changerAsRoot({ access, requestBytesMax }: AuthOptions) {
+  return <T extends DescMessage>(
+    call: Call,
+    schema: T,
+    request: MessageShape<T>,
+    change: (store: Store) => Promise<bigint>,
+  ) =>
+    access.as(call, async (caller) => {
+      checkRequestSize(schema, request, undefined, caller.proposer, requestBytesMax)
+      caller.mustBeRoot()
+      const header = headerOf(await caller.store.identity())
+      return { header: header(await change(caller.store)) }
+    })
+}

@@ -1,0 +1,74 @@
+import { EtcdError } from '../../etcd/errors.ts'
+import type { Access } from '../auth/access.ts'
+import type { Caller } from '../auth/caller.ts'
+import type { Call } from '../call.ts'
+import type { KeyRange } from './key-range.ts'
+
+/** What a watch needs to know of access to the store. */
+export type WatchAccess = Pick<Access, 'as' | 'again' | 'observe'>
+
+/**
+ * The rights of one client to what it watches. They are asked for each watch when it begins, with the client's token as it
+ * is then, and again for all of them whenever the store's rights have changed: not with the token, whose time may be over,
+ * but for the user who was let in.
+ */
+export class ReaderRights {
+  readonly #access: WatchAccess
+  readonly #call: Call
+  /** Of the last watch that was let in, or of the last time that all were asked for. */
+  #caller: Caller | undefined
+  /** Whether all watches were permitted under the rights of that caller. */
+  #isUniform = true
+
+  constructor(access: WatchAccess, call: Call) {
+    this.#access = access
+    this.#call = call
+  }
+
+  /** Whether everything that the client watches was permitted under this version of the rights. */
+  areOf(authVersion: bigint): boolean {
+    return this.#caller === undefined || (this.#isUniform && this.#caller.inForce.authVersion === authVersion)
+  }
+
+  /**
+   * Lets a watch begin.
+   * @throws EtcdError UserEmpty, InvalidAuthToken, PermissionDenied
+   */
+  async admit({ key, rangeEnd }: KeyRange): Promise<void> {
+    const caller = await this.#access.as(this.#call, async (caller) => {
+      caller.mustRead(key, rangeEnd)
+      return caller
+    })
+    // Where the client's other watches were permitted under other rights, the next page has all of them asked for again.
+    if (!this.areOf(caller.inForce.authVersion)) this.#isUniform = false
+    this.#caller = caller
+  }
+
+  /**
+   * Asks again under the rights that are in force now. Gives the error with which a watch of a range has to end, if any.
+   * Fails only when the rights can't be read.
+   */
+  async renew(): Promise<(range: KeyRange) => EtcdError | undefined> {
+    const before = this.#caller
+    if (before === undefined) return () => undefined
+    try {
+      const caller = await this.#access.again(before, this.#call)
+      this.#caller = caller
+      this.#isUniform = true
+      return ({ key, rangeEnd }) => refusal(() => caller.mustRead(key, rangeEnd))
+    } catch (error) {
+      if (!(error instanceof EtcdError) || !error.is('InvalidAuthToken')) throw error
+      return () => error
+    }
+  }
+}
+
+function refusal(ask: () => void): EtcdError | undefined {
+  try {
+    ask()
+    return undefined
+  } catch (error) {
+    if (error instanceof EtcdError) return error
+    throw error
+  }
+}

@@ -1,0 +1,28 @@
+import { EtcdError } from '../../../etcd/errors.ts'
+import type { Caller } from '../../auth/caller.ts'
+import type { Call } from '../../call.ts'
+import { bytesToString } from '../key-range.ts'
+import type { WatchAccess } from '../reader-rights.ts'
+
+/** Rights that a test changes as it likes: by default everybody may read everything. */
+export class MemoryAccess implements WatchAccess {
+  authVersion = 1n
+  /** The first key of a range that may not be read any more. */
+  readonly forbidden = new Set<string>()
+
+  async as<T>(_call: Call, work: (caller: Caller) => Promise<T>): Promise<T> {
+    return await work(await this.again())
+  }
+
+  async again(): Promise<Caller> {
+    const mustRead = (key: Uint8Array) => {
+      if (this.forbidden.has(bytesToString(key))) throw EtcdError.of('PermissionDenied')
+    }
+    // The watches ask for nothing else of a caller.
+    return { inForce: { authVersion: this.authVersion }, mustRead } as unknown as Caller
+  }
+
+  observe(authVersion: bigint): void {
+    if (authVersion !== this.authVersion) throw new Error(`no rights of version ${authVersion}`)
+  }
+}

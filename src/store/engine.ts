@@ -1,0 +1,128 @@
+import type { Environment } from '../environment.ts'
+import { etcdFailure } from './failure.ts'
+import { LeaseDeadline } from './lease-deadline.ts'
+import { RefusedBy } from './program/instruction.ts'
+import { Reader } from './reader.ts'
+import type { Sql, Statement } from './sql.ts'
+import { SqlEventLog } from './sql-event-log.ts'
+import { type StatementFactory, statementFactory } from './statement.ts'
+import headSql from './statements/head.sql'
+import type { Identity } from './types.ts'
+import { WriteQueue, type WriteRequest } from './write-queue.ts'
+
+export interface EngineOptions {
+  readonly sql: Sql
+  readonly schema: string
+  readonly environment: Environment
+  /** Whether the process lives between requests: then it ends leases at their deadlines by a timer. */
+  readonly leaseTimer: boolean
+  /** Where the identity is remembered, if the engine itself lives for one request only. */
+  readonly memory?: EngineMemory
+  /** Called for each batch of writes, with its size; for metrics. */
+  batched?(requests: number): void
+}
+
+/** What is asked of the database once in the life of a process or isolate. */
+export interface EngineMemory {
+  identity?: Identity
+}
+
+const NEVER = new AbortController().signal
+
+/** What all callers of a store share: its connections, the queue of its writes, the clock of its leases. */
+export class Engine {
+  readonly sql: Sql
+  readonly statement: StatementFactory
+  /** Reads in the server's own name. */
+  readonly reader: Reader
+  readonly events: SqlEventLog
+
+  readonly #writes: WriteQueue
+  readonly #deadline: LeaseDeadline
+  readonly #head: Statement
+  readonly #memory: EngineMemory
+  #identity: Promise<Identity> | undefined
+  #expiring: Promise<void> | undefined
+
+  constructor(options: EngineOptions) {
+    const { sql, environment, batched } = options
+    this.sql = sql
+    this.statement = statementFactory(options.schema)
+    this.#memory = options.memory ?? {}
+    this.#head = this.statement('head', headSql, [])
+    this.reader = new Reader({
+      sql,
+      expireLeases: () => this.expireLeases(),
+      leaseDue: (dueMs) => this.leaseDue(dueMs),
+    })
+    this.#deadline = new LeaseDeadline(environment, options.leaseTimer, async () => {
+      await this.reader.read(this.#head, [])
+    })
+    this.events = new SqlEventLog(this.reader, this.statement)
+    this.#writes = new WriteQueue({
+      sql,
+      statement: this.statement,
+      environment,
+      committed: (head, dueMs) => {
+        this.leaseDue(dueMs)
+        this.events.written(head.revision)
+      },
+      ...(batched && { batched }),
+    })
+  }
+
+  /** Who the store is; asked once, then remembered. */
+  identity(): Promise<Identity> {
+    if (this.#memory.identity !== undefined) return Promise.resolve(this.#memory.identity)
+    this.#identity ??= this.#readIdentity()
+    this.#identity.catch(() => {
+      this.#identity = undefined
+    })
+    return this.#identity
+  }
+
+  /** Runs one request as a member of a batch. Fails with an EtcdError. */
+  write<T>(request: WriteRequest<T>, signal: AbortSignal): Promise<T> {
+    return this.#writes.write(request, signal)
+  }
+
+  /** Told of the time to the next lease deadline, in milliseconds (null: no lease). */
+  leaseDue(dueMs: bigint | null): void {
+    this.#deadline.observe(dueMs)
+  }
+
+  /**
+   * Ends the leases that are due, by an ordinary write: each batch does that before its first request. One run at a
+   * time, which all who ask share.
+   */
+  expireLeases(): Promise<void> {
+    const anything: WriteRequest<void> = {
+      authVersion: -1n,
+      refusedBy: RefusedBy.None,
+      operations: 1,
+      bytes: 0,
+      compile: () => () => {},
+    }
+    this.#expiring ??= this.write(anything, NEVER).finally(() => {
+      this.#expiring = undefined
+    })
+    return this.#expiring
+  }
+
+  /** Finishes the writes that were accepted, then closes the connections. */
+  async close(): Promise<void> {
+    this.#deadline.close()
+    await this.#writes.stop()
+    await this.sql.close()
+  }
+
+  async #readIdentity(): Promise<Identity> {
+    const [row] = await this.sql.read(this.#head, []).catch((error: unknown) => {
+      throw etcdFailure(error)
+    })
+    if (row === undefined) throw new Error('the store has no head row')
+    const identity = { clusterId: row[4] as bigint, memberId: row[5] as bigint, raftTerm: row[6] as bigint }
+    this.#memory.identity = identity
+    return identity
+  }
+}

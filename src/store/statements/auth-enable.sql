@@ -1,0 +1,2 @@
+-- Switches authentication on, for a caller authorized under auth version $1; see migrations/functions/auth_switch.sql.
+select failure, revision from :schema.auth_enable($1)
