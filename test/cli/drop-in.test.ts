@@ -1,0 +1,140 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:https'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { makeAuthority, opensslMissing } from '../../src/tls/testing/certificates.ts'
+import { cleanEnvironment } from '../support/edgetcd.ts'
+import { Gateway, type JsonObject } from '../support/gateway.ts'
+import { projectRoot, temporaryDir } from '../support/paths.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { startProcess, waitUntilReady } from '../support/process.ts'
+
+const start = (args: readonly string[], variables: Record<string, string> = {}) =>
+  startProcess(process.execPath, [join(projectRoot, 'dist/cli.js'), ...args], {
+    env: { ...cleanEnvironment(), ...variables },
+  })
+
+/** The line that a server prints when it serves, and what it has logged until then. */
+async function untilReady(child: ReturnType<typeof start>) {
+  const lines = () =>
+    child
+      .output()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+  const ready = () => lines().some((line) => line.includes('"event":"ready"'))
+  await waitUntilReady('edgetcd', child, async () => ready())
+  const parsed = lines().map((line) => JSON.parse(line) as JsonObject)
+  return { ready: parsed.find(({ event }) => event === 'ready') ?? {}, log: parsed.filter(({ msg }) => msg) }
+}
+
+describe('edgetcd started as etcd is', () => {
+  let postgres: Postgres
+  const directory = temporaryDir('drop-in')
+  beforeAll(async () => {
+    postgres = await startPostgres(18)
+  })
+  afterAll(async () => {
+    await postgres[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  it('takes flags and variables, names what it ignores, and says where it listens', async () => {
+    const child = start(
+      [
+        ...[
+          '-name=infra0',
+          '--listen-client-urls',
+          'http://127.0.0.1:0',
+          '--advertise-client-urls',
+          'http://10.9.8.7:1',
+        ],
+        ...[
+          '--initial-cluster',
+          'infra0=http://10.9.8.7:2380',
+          '-snapshot-count',
+          '5000',
+          '--pre-vote=false',
+        ],
+      ],
+      {
+        ...{
+          ETCD_MAX_TXN_OPS: '1',
+          ETCD_ELECTION_TIMEOUT: '5000',
+          ETCD_NAME: 'other',
+          ETCD_PORT: 'tcp://secret',
+        },
+        ...{ DATABASE_URL: postgres.url, ETCD_SCHEMA: postgres.freshSchema() },
+      },
+    )
+    await waitUntilReady('edgetcd', child, async () => child.output().includes('listening on'))
+    const output = child.output()
+    const [, url = ''] = /listening on {2}(http:\/\/127\.0\.0\.1:\d+)\n/.exec(output) ?? []
+    expect(output).toContain(
+      'ignored       --snapshot-count, --election-timeout, --initial-cluster, --pre-vote: they mean nothing here',
+    )
+    expect(output).toContain('ETCD_NAME is ignored: --name goes before it')
+    expect(output).toContain('unrecognized environment variable ETCD_PORT')
+    expect(output).not.toContain('secret')
+    const gateway = new Gateway(url)
+    const { members } = await gateway.ok('/v3/cluster/member/list', {})
+    expect(members).toMatchObject([{ name: 'infra0', clientURLs: ['http://10.9.8.7:1'] }])
+    const put = { request_put: { key: 'YQ==' } }
+    expect(await gateway.call('/v3/kv/txn', { success: [put, put] })).toMatchObject({
+      body: { message: 'etcdserver: too many operations in txn request' },
+    })
+    gateway.close()
+    await child.stop()
+  })
+
+  it.skipIf(opensslMissing)('serves https by a configuration file, and logs into one', async () => {
+    using authority = makeAuthority()
+    const { certFile, keyFile } = authority.issue('server', 'IP:127.0.0.1')
+    const file = join(directory, 'etcd.conf.yml')
+    const log = join(directory, 'edgetcd.log')
+    writeFileSync(
+      file,
+      `
+listen-client-urls: https://127.0.0.1:0
+log-outputs: [${log}]
+log-format: console
+client-transport-security:
+  cert-file: ${certFile}
+  key-file: ${keyFile}
+  client-cert-auth: true
+  trusted-ca-file: ${authority.caFile}
+`,
+    )
+    const database = ['--database-url', postgres.url, '--schema', postgres.freshSchema()]
+    const child = start(['--json', `-config-file=${file}`, ...database, '--name', 'unheard'])
+    const { ready } = await untilReady(child)
+    const [url] = ready.listening as string[]
+    const client = authority.issue('client')
+    const tls = { ca: readFileSync(authority.caFile) }
+    const identity = { cert: readFileSync(client.certFile), key: readFileSync(client.keyFile) }
+    expect(await statusOf(`${url}/version`, { ...tls, ...identity })).toBe(200)
+    await expect(statusOf(`${url}/version`, tls)).rejects.toThrow()
+    expect(readFileSync(log, 'utf8')).toMatch(/^\S+Z\twarn\t--name is ignored: \S+etcd\.conf\.yml says all\n/)
+    await child.stop()
+  })
+})
+
+/** What can't be followed is said before anything is done, in one line. */
+test.each([
+  [['--force-new-cluster'], '--force-new-cluster is "true", which can\'t be followed'],
+  [['--client-cert-auth'], '--client-cert-auth protects nothing'],
+  [['--initial-cluster', 'a=http://a:1,b=http://b:1'], 'each server would have a store of its own'],
+  [['--listen-client-urls', 'https://127.0.0.1:1'], 'an https URL needs --cert-file and --key-file'],
+  [['--auth-token', 'jwt,sign-method=RS256,priv-key=/nowhere'], 'priv-key: ENOENT'],
+  [['--max-txn-opps', '5'], 'unknown flag --max-txn-opps'],
+])('%j is refused', async (args, message) => {
+  const child = start(args)
+  expect(await child.exited).toBe(2)
+  expect(child.output()).toMatch(/^edgetcd: [^\n]+\n$/)
+  expect(child.output()).toContain(message)
+})
+
+function statusOf(url: string, options: object): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    get(url, options, (answer) => resolve(answer.resume().statusCode)).once('error', reject)
+  })
+}
