@@ -38,6 +38,7 @@ export async function listen(
     for (const url of urls) {
       const server = await listenOn(new URL(url), gateway.listener, tls)
       servers.push(server)
+      server.on('upgrade', (incoming, socket, head) => gateway.upgrade(server, incoming, socket, head))
       server.on('connection', (socket: Socket) => {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))

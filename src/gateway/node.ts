@@ -2,7 +2,8 @@
  * The gateway on node:http. RPCs, which are nearly all of the traffic, go from the socket to their handler without a
  * fetch Request or Response in between; everything else goes through the HTTP application.
  */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { EtcdError } from '../etcd/errors.ts'
 import { createApp } from './app.ts'
 import type { Context } from './context.ts'
@@ -16,10 +17,14 @@ import { answerStream } from './stream.ts'
 import { STREAM_ENDED } from './stream-call.ts'
 import { queryOf, readTarget, targetOf } from './target.ts'
 import { answerUnary } from './unary.ts'
+import { answerWithoutUpgrade } from './websocket/node-upgrade.ts'
+import { createWebSockets } from './websocket/node-websocket.ts'
 
-/** A request listener, and the two steps by which what it is doing comes to an end. */
+/** The listeners of a server, and the two steps by which what it is doing comes to an end. */
 export interface Gateway {
   readonly listener: RequestListener
+  /** What the server hands over because its client wants another protocol on the connection. */
+  upgrade(server: Server, incoming: IncomingMessage, socket: Duplex, head: Buffer): void
   /** Ends every stream cleanly. From now on no connection outlives its answer. */
   endStreams(): void
   /** Gives up what still waits: its clients are told that the server has stopped. */
@@ -28,6 +33,7 @@ export interface Gateway {
 
 export function createGateway(context: Context): Gateway {
   const app = createApp()
+  const webSockets = createWebSockets(context)
   const open = new Set<NodeRequest>()
   let stopping = false
 
@@ -71,8 +77,13 @@ export function createGateway(context: Context): Gateway {
 
   return {
     listener,
+    upgrade(server, incoming, socket, head) {
+      const upgraded = webSockets.upgrade(incoming, socket, head)
+      if (!upgraded) answerWithoutUpgrade(server, incoming, socket, head)
+    },
     endStreams() {
       stopping = true
+      webSockets.end()
       for (const request of open) if (request.rpc?.kind === 'stream') request.end(STREAM_ENDED)
     },
     endCalls() {

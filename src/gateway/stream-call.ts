@@ -54,9 +54,14 @@ export class StreamCall<Message> {
 
   /** The next message. Fails as the service does, or with the reason for which the stream has to end. */
   async next(): Promise<IteratorResult<Message, undefined>> {
-    return await this.#lifetime.race(
+    return await this.whileOpen(
       async () => (await this.#messages?.next()) ?? { done: true, value: undefined },
     )
+  }
+
+  /** Waits for the work no longer than the call lives, and fails with the reason for which the stream has to end. */
+  async whileOpen<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#lifetime.race(work)
   }
 
   /** Ends the call with a reason, which whoever waits for the next message is told. */

@@ -1,11 +1,11 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
-import { BodyBudget } from './body-budget.ts'
 import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, streamErrorAnswer, streamErrorLine, toEtcdError } from './errors.ts'
-import { type BytesForm, encodeJson, JsonStream } from './json/index.ts'
+import { type BytesForm, encodeJson } from './json/index.ts'
+import { jsonValues } from './json-values.ts'
 import { decodeMessage } from './message.ts'
 import { type RpcRequest, readBody } from './request.ts'
 import type { StreamRpc } from './rpcs.ts'
@@ -111,20 +111,5 @@ async function* lines(
     if (error !== STREAM_ENDED) yield streamErrorLine(error)
   } finally {
     stream.close(GrpcCode.Canceled)
-  }
-}
-
-async function* jsonValues(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const values = new JsonStream()
-  const budget = new BodyBudget()
-  try {
-    for await (const chunk of body) {
-      budget.take(chunk.byteLength)
-      yield* values.push(chunk)
-      if (!values.holds) budget.release()
-    }
-    yield* values.end()
-  } finally {
-    budget.release()
   }
 }

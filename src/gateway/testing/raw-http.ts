@@ -16,6 +16,7 @@ export interface TestServer {
 export async function startServer(context: Context): Promise<TestServer> {
   const gateway = createGateway(context)
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, gateway.listener)
+  server.on('upgrade', (incoming, socket, head) => gateway.upgrade(server, incoming, socket, head))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

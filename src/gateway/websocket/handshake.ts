@@ -1,0 +1,37 @@
+import type { HeaderReader } from '../method.ts'
+import { type RpcRequest, readToken } from '../request.ts'
+import { RPCS, type StreamRpc } from '../rpcs.ts'
+import { readTarget } from '../target.ts'
+
+const BEARER = 'Bearer'
+
+/**
+ * The streaming RPC that a request wants a WebSocket for; undefined for any other request, which is answered as if it
+ * didn't ask to upgrade. etcd upgrades on all paths under /v3/, but a unary RPC then never answers.
+ */
+export function webSocketRpc(
+  method: string | undefined,
+  target: string,
+  header: HeaderReader,
+): StreamRpc | undefined {
+  if (method !== 'GET' || header('upgrade')?.toLowerCase() !== 'websocket') return undefined
+  const { kind, ...rest } = readTarget(target)
+  const rpc = kind === 'rpc' && 'path' in rest ? RPCS.get(rest.path) : undefined
+  return rpc?.kind === 'stream' ? rpc : undefined
+}
+
+/** The subprotocol that the server agrees to, as etcd: the one that announces a token. The token isn't said back. */
+export function acceptedProtocol(header: HeaderReader): typeof BEARER | undefined {
+  return header('sec-websocket-protocol')?.startsWith(BEARER) ? BEARER : undefined
+}
+
+/**
+ * The token of a WebSocket's request. Browsers can set no header but the list of subprotocols, so it may be the second
+ * of `Bearer, TOKEN`; that is the one place in which etcd looks beside a cookie. Otherwise it is where it is in every
+ * other request. It is never in a cookie: browsers send those along for pages of any origin, and etcd's then speak
+ * with the rights of whoever looks at them.
+ */
+export function readWebSocketToken(request: RpcRequest): string | undefined {
+  const [scheme, token] = request.header('sec-websocket-protocol')?.split(',') ?? []
+  return scheme === BEARER && token !== undefined ? token.trim() : readToken(request)
+}
