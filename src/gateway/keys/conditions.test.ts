@@ -1,14 +1,14 @@
 import { create } from '@bufbuild/protobuf'
-import { assert, bigInt, constant, oneof, option, property, set } from 'fast-check'
+import { assert, asyncProperty, bigInt, constant, oneof, option, set } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  type Compare,
   Compare_CompareResult as Result,
-  type TxnRequest,
   TxnRequestSchema,
+  TxnResponseSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { judgeRead, readConditions, type Tags } from './conditions.ts'
-import { guardedTxn } from './guarded-write.ts'
+import { writeGuarded } from './guarded-write.ts'
+import type { KvClient } from './kv-client.ts'
 
 const read = (name: string, value: string) =>
   readConditions((asked) => (asked === name.toLowerCase() ? value : undefined))
@@ -55,14 +55,18 @@ const HOLDS: Readonly<Record<Result, (actual: bigint, operand: bigint) => boolea
   [Result.LESS]: (actual, operand) => actual < operand,
 }
 
-/** Whether the transaction writes when the key is at this mod_revision, 0n if there is none; and that it writes once. */
-function writes(txn: TxnRequest, modRevision: bigint): boolean {
-  const holds = ({ result, targetUnion: { value } }: Compare) =>
-    typeof value === 'bigint' && HOLDS[result](modRevision, value)
-  const branch = txn.compare.every(holds) ? txn.success : txn.failure
-  const [first] = branch
-  if (first?.request.case === 'requestTxn') return writes(first.request.value, modRevision)
-  return first?.request.case === 'requestDeleteRange'
+/** A KV service with one key, at this mod_revision, 0n if there is none. It says what a transaction did. */
+function storeAt(modRevision: bigint) {
+  const done: (string | undefined)[] = []
+  const txn: KvClient['txn'] = async (request) => {
+    const { compare, success, failure } = create(TxnRequestSchema, request)
+    const succeeded = compare.every(
+      ({ result, targetUnion: { value } }) => typeof value === 'bigint' && HOLDS[result](modRevision, value),
+    )
+    done.push(...(succeeded ? success : failure).map(({ request: { case: name } }) => name))
+    return create(TxnResponseSchema, { header: { revision: 9n }, succeeded })
+  }
+  return { txn, done }
 }
 
 const tags = option(
@@ -75,16 +79,18 @@ const tags = option(
   },
 )
 
-it('a guarded transaction writes when RFC 9110 says so, and a read is judged alike', () => {
-  assert(
-    property(tags, tags, bigInt(0n, 6n), (ifMatch, ifNoneMatch, modRevision) => {
+it('a guarded transaction writes when RFC 9110 says so, and a read is judged alike', async () => {
+  await assert(
+    asyncProperty(tags, tags, bigInt(0n, 6n), async (ifMatch, ifNoneMatch, modRevision) => {
       const among = (list: Tags) => modRevision > 0n && (list === '*' || list.has(modRevision))
       const matches = ifMatch === undefined || among(ifMatch)
       const isOther = ifNoneMatch === undefined || !among(ifNoneMatch)
       const key = new Uint8Array([97])
       const remove = { request: { case: 'requestDeleteRange', value: { key } } } as const
-      const txn = create(TxnRequestSchema, guardedTxn(key, { ifMatch, ifNoneMatch }, [remove]))
-      expect(writes(txn, modRevision)).toBe(matches && isOther)
+      const store = storeAt(modRevision)
+      const outcome = await writeGuarded(key, { ifMatch, ifNoneMatch }, [remove], store)
+      expect('written' in outcome).toBe(matches && isOther)
+      expect(store.done).toEqual([matches && isOther ? 'requestDeleteRange' : 'requestRange'])
       if (modRevision === 0n) return
       const verdict = matches ? (isOther ? 'send' : 'not modified') : 'failed'
       expect(judgeRead({ ifMatch, ifNoneMatch }, modRevision)).toBe(verdict)

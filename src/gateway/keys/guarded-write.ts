@@ -6,70 +6,59 @@ import {
   type ResponseOp,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
-  type TxnRequestSchema,
-  type TxnResponse,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
+import { revisionOf } from '../../service/coordination/client.ts'
 import type { Conditions } from './conditions.ts'
+import type { KvClient } from './kv-client.ts'
 
-type Txn = MessageInitShape<typeof TxnRequestSchema>
 type Compare = MessageInitShape<typeof CompareSchema>
-export type Operation = MessageInitShape<typeof RequestOpSchema>
+type Operation = MessageInitShape<typeof RequestOpSchema>
 
 /** What the write's operations answered, or the key without its value as it is, for which they weren't done. */
 export type Outcome =
-  | { readonly written: readonly ResponseOp[] }
-  | { readonly refusedFor: KeyValue | undefined }
-
-/** No key is at this revision. */
-const NOWHERE = -1n
+  | { readonly revision: bigint; readonly written: readonly ResponseOp[] }
+  | { readonly revision: bigint; readonly refusedFor: KeyValue | undefined }
 
 /**
- * The transaction that does `operations` if the key meets the conditions, and else reads it. The compares of a
- * transaction are joined by "and". The tags in If-Match are joined by "or": each has a transaction of its own, in the
- * else branch of the one before.
+ * Does `operations` if the key meets the conditions, and else reads it: one transaction. Its compares are joined by "and",
+ * and the tags in If-Match by "or": the key isn't at the first, isn't at the second, and so on, or else it is written.
+ * Fails as KV.Txn does: with TooManyOps for more tags than a transaction may have operations.
  */
-export function guardedTxn(key: Uint8Array, conditions: Conditions, operations: Operation[]): Txn {
-  const read: Operation = { request: { case: 'requestRange', value: { key, keysOnly: true } } }
-  const [first = [], ...others] = alternatives(key, conditions)
-  const otherwise = others.reduceRight<Operation>(
-    (failure, compare) => ({
-      request: { case: 'requestTxn', value: { compare, success: operations, failure: [failure] } },
-    }),
-    read,
-  )
-  return { compare: first, success: operations, failure: [otherwise] }
+export async function writeGuarded(
+  key: Uint8Array,
+  conditions: Conditions,
+  operations: Operation[],
+  kv: Pick<KvClient, 'txn'>,
+): Promise<Outcome> {
+  const read: Operation[] = [{ request: { case: 'requestRange', value: { key, keysOnly: true } } }]
+  const { compare, writesIf } = guardOf(key, conditions)
+  const [success, failure] = writesIf ? [operations, read] : [read, operations]
+  const answer = await kv.txn({ compare, success, failure })
+  const revision = revisionOf(answer)
+  if (answer.succeeded === writesIf) return { revision, written: answer.responses }
+  const response = answer.responses[0]?.response
+  return { revision, refusedFor: response?.case === 'responseRange' ? response.value.kvs[0] : undefined }
 }
 
-/** What has to hold of the key: all compares of one of the lists. */
-function alternatives(key: Uint8Array, { ifMatch, ifNoneMatch }: Conditions): Compare[][] {
-  const isExcluded = (revision: bigint) => ifNoneMatch === '*' || ifNoneMatch?.has(revision) === true
+/** What to compare, and whether to write if it holds or if it doesn't. */
+function guardOf(
+  key: Uint8Array,
+  { ifMatch, ifNoneMatch }: Conditions,
+): { compare: Compare[]; writesIf: boolean } {
+  const isNotAt = (revisions: Iterable<bigint>) =>
+    Array.from(revisions, (revision) => modRevisionIs(key, Result.NOT_EQUAL, revision))
   if (ifMatch !== undefined && ifMatch !== '*') {
+    const isExcluded = (revision: bigint) => ifNoneMatch === '*' || ifNoneMatch?.has(revision) === true
     const revisions = [...ifMatch].filter((revision) => !isExcluded(revision))
-    if (revisions.length === 0) revisions.push(NOWHERE)
-    return revisions.map((revision) => [modRevisionIs(key, Result.EQUAL, revision)])
+    return { compare: isNotAt(revisions), writesIf: false }
   }
   const exists = ifMatch === '*' ? [modRevisionIs(key, Result.GREATER, 0n)] : []
-  if (ifNoneMatch === '*') return [[...exists, modRevisionIs(key, Result.EQUAL, 0n)]]
-  const others = [...(ifNoneMatch ?? [])].map((revision) => modRevisionIs(key, Result.NOT_EQUAL, revision))
-  return [[...exists, ...others]]
+  const others = ifNoneMatch === '*' ? [modRevisionIs(key, Result.EQUAL, 0n)] : isNotAt(ifNoneMatch ?? [])
+  return { compare: [...exists, ...others], writesIf: true }
 }
 
 /** A key that doesn't exist has the mod_revision 0. */
 function modRevisionIs(key: Uint8Array, result: Result, value: bigint): Compare {
   return { key, target: Target.MOD, result, targetUnion: { case: 'modRevision', value } }
-}
-
-/** What came of a guarded transaction. */
-export function outcomeOf({ succeeded, responses }: TxnResponse): Outcome {
-  if (succeeded) return { written: responses }
-  const refusal = responses[0]?.response
-  switch (refusal?.case) {
-    case 'responseTxn':
-      return outcomeOf(refusal.value)
-    case 'responseRange':
-      return { refusedFor: refusal.value.kvs[0] }
-    default:
-      throw new Error('a guarded transaction neither wrote nor read')
-  }
 }

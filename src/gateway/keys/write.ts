@@ -2,7 +2,7 @@ import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { revisionOf } from '../../service/coordination/client.ts'
 import { type Answer, empty } from '../answer.ts'
 import { type Conditions, etagOf, isConditional } from './conditions.ts'
-import { guardedTxn, outcomeOf } from './guarded-write.ts'
+import { writeGuarded } from './guarded-write.ts'
 import { headersOf, revisionHeader } from './headers.ts'
 import type { KvClient } from './kv-client.ts'
 import { notFound, preconditionFailed } from './refusals.ts'
@@ -32,13 +32,10 @@ export async function putKey(put: KeyPut, conditions: Conditions, kv: KvClient):
 /** Whether the key was made is seen by reading it back, in the same transaction. */
 async function putAndRead(put: KeyPut, conditions: Conditions, kv: KvClient): Promise<Answer> {
   const { key } = put
-  const transaction = guardedTxn(key, conditions, [
-    { request: { case: 'requestPut', value: put } },
-    { request: { case: 'requestRange', value: { key, keysOnly: true } } },
-  ])
-  const answer = await kv.txn(transaction)
-  const revision = revisionOf(answer)
-  const outcome = outcomeOf(answer)
+  const putIt = { request: { case: 'requestPut', value: put } } as const
+  const readIt = { request: { case: 'requestRange', value: { key, keysOnly: true } } } as const
+  const outcome = await writeGuarded(key, conditions, [putIt, readIt], kv)
+  const { revision } = outcome
   if ('refusedFor' in outcome) return preconditionFailed(revision, outcome.refusedFor)
   const read = outcome.written[1]?.response
   const [written] = read?.case === 'responseRange' ? read.value.kvs : []
@@ -52,12 +49,9 @@ export async function deleteKey(key: Uint8Array, conditions: Conditions, kv: KvC
     const answer = await kv.deleteRange({ key })
     return deleted(answer.deleted, revisionOf(answer))
   }
-  const transaction = guardedTxn(key, conditions, [
-    { request: { case: 'requestDeleteRange', value: { key } } },
-  ])
-  const answer = await kv.txn(transaction)
-  const revision = revisionOf(answer)
-  const outcome = outcomeOf(answer)
+  const deleteIt = { request: { case: 'requestDeleteRange', value: { key } } } as const
+  const outcome = await writeGuarded(key, conditions, [deleteIt], kv)
+  const { revision } = outcome
   if ('written' in outcome) {
     const removal = outcome.written[0]?.response
     return deleted(removal?.case === 'responseDeleteRange' ? removal.value.deleted : 0n, revision)
