@@ -66,7 +66,15 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'durability', include: ['test/durability/**/*.test.ts'], ...servers } },
-      { extends: true, test: { name: 'clients', include: ['test/clients/**/*.test.ts'], ...servers } },
+      {
+        extends: true,
+        test: {
+          name: 'clients',
+          include: ['test/clients/**/*.test.ts'],
+          ...servers,
+          globalSetup: [build, 'test/support/build-etcd.ts'],
+        },
+      },
     ],
   },
 })

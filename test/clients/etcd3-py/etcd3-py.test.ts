@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { startEdgetcd } from '../../support/edgetcd.ts'
+import { etcdBinary, type GatewayServer, startEtcd } from '../../support/etcd.ts'
+import { projectRoot, temporaryDir } from '../../support/paths.ts'
+import { pythonEnvironment, runUnittest } from '../../support/python.ts'
+
+const here = join(projectRoot, 'test/clients/etcd3-py')
+const CALLS = { recorded: 'calls.etcd-3.6.16.txt', environment: {} }
+const AUTHENTICATION = { recorded: 'authentication.etcd-3.6.16.txt', environment: { EDGETCD_AUTH: '1' } }
+
+const python = await pythonEnvironment('etcd3-py')
+if ('missing' in python) console.log(`skipped: ${python.missing}`)
+const etcd = await etcdBinary()
+if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
+
+/** A new edgetcd with an empty store on its embedded PostgreSQL. */
+async function startEmptyEdgetcd(): Promise<GatewayServer> {
+  const dataDir = temporaryDir('etcd3-py')
+  const edgetcd = await startEdgetcd({ dataDir })
+  return {
+    gateway: edgetcd.gateway,
+    async [Symbol.asyncDispose]() {
+      await edgetcd[Symbol.asyncDispose]()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+describe.skipIf('missing' in python)("every call of Python's etcd3-py", () => {
+  if ('missing' in python) return
+  /** What every_call.py prints of a server. */
+  const transcript = async ({ gateway }: GatewayServer, environment: Readonly<Record<string, string>>) => {
+    const env = { ...process.env, ...environment, EDGETCD_PORT: new URL(gateway.url).port }
+    const args = ['-W', 'ignore', join(here, 'every_call.py')]
+    const { stdout } = await promisify(execFile)(join(python.bin, 'python'), args, { env })
+    return stdout
+  }
+
+  it('gives what it gives with etcd', async () => {
+    await using edgetcd = await startEmptyEdgetcd()
+    const { environment, recorded } = CALLS
+    await expect(await transcript(edgetcd, environment)).toMatchFileSnapshot(join(here, recorded))
+  })
+
+  it('gives what it gives with etcd when authentication is on', async () => {
+    await using edgetcd = await startEmptyEdgetcd()
+    const { environment, recorded } = AUTHENTICATION
+    await expect(await transcript(edgetcd, environment)).toMatchFileSnapshot(join(here, recorded))
+  })
+
+  it('raises its own errors, as with etcd up to 3.5', async () => {
+    await using edgetcd = await startEmptyEdgetcd()
+    const environment = { EDGETCD_PORT: new URL(edgetcd.gateway.url).port, PYTHONPATH: here }
+    const result = await runUnittest(python.bin, ['typed_errors'], environment)
+    expect(result, result.output).toMatchObject({ passed: true, ran: 1 })
+  })
+
+  it.skipIf('missing' in etcd).each([CALLS, AUTHENTICATION])('$recorded is what etcd gives', async (part) => {
+    if ('missing' in etcd) return
+    await using server = await startEtcd(etcd.path)
+    const said = await transcript(server, part.environment)
+    await expect(said).toMatchFileSnapshot(join(here, part.recorded))
+  })
+})
