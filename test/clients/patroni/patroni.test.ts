@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process'
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Edgetcd, startEdgetcd } from '../../support/edgetcd.ts'
-import { temporaryDir } from '../../support/paths.ts'
-import { freePorts } from '../../support/ports.ts'
-import { type Postgres, startPostgres } from '../../support/postgres.ts'
-import { PatroniNode, TTL_SECONDS } from './node.ts'
+import type { Gateway } from '../../support/gateway.ts'
+import { prefixRange } from '../../support/watching.ts'
+import { type Cluster, startCluster } from './cluster.ts'
+import { type PatroniNode, TTL_SECONDS } from './node.ts'
 import { patroniPrograms } from './programs.ts'
 
 const programs = await patroniPrograms()
@@ -18,56 +13,17 @@ const FAILOVER_MS = (TTL_SECONDS + 10) * 1000
 
 describe.skipIf('missing' in programs)('a Patroni cluster of two nodes', () => {
   if ('missing' in programs) return
-  let database: Postgres
-  let schema: string
-  let dir: string
-  let first: Edgetcd
-  let second: Edgetcd
-  let alpha: PatroniNode
-  let beta: PatroniNode
-
-  /** An edgetcd that names both addresses to Patroni, which takes its list of servers from them. */
-  const edgetcdOn = (port: number, ports: readonly number[]) => {
-    const urls = ports.map((each) => `http://127.0.0.1:${each}`).join(',')
-    const args = ['--advertise-client-urls', urls]
-    return startEdgetcd({ databaseUrl: database.url, schema, port, args })
-  }
-  const ports = () => [first.port, second.port]
-
+  let cluster: Cluster
   beforeAll(async () => {
-    database = await startPostgres(18)
-    schema = database.freshSchema()
-    dir = temporaryDir('patroni')
-    const [one = 0, two = 0] = await freePorts(2)
-    first = await edgetcdOn(one, [one, two])
-    second = await edgetcdOn(two, [one, two])
-    const etcd3 = { hosts: [`127.0.0.1:${one}`] }
-    alpha = await PatroniNode.create(programs, dir, 'alpha', etcd3)
-    beta = await PatroniNode.create(programs, dir, 'beta', etcd3)
+    cluster = await startCluster(programs)
   })
-  afterAll(async () => {
-    await Promise.all([alpha?.[Symbol.asyncDispose](), beta?.[Symbol.asyncDispose]()])
-    await first?.[Symbol.asyncDispose]()
-    await second?.[Symbol.asyncDispose]()
-    await database?.[Symbol.asyncDispose]()
-    rmSync(dir, { recursive: true, force: true })
-  })
+  afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-  it('bootstraps: one leads, the other is made from it and follows', async () => {
-    alpha.start()
-    await eventually('alpha leads', () => alpha.leads(), alpha)
-    beta.start()
-    await eventually('beta follows', () => beta.follows(), beta)
-    await alpha.query('create table written (by text)')
-    await write(alpha)
-    await eventually('beta has it', async () => (await written(beta)).includes('alpha'), beta)
-  })
+  it('bootstraps: one leads, the other is made from it and follows', () => bootstrap(cluster))
 
   it('switches over, by patronictl', async () => {
-    const words = ['switchover', '--leader', 'alpha', '--candidate', 'beta', '--force']
-    const args = ['-c', alpha.configFile, ...words]
-    const { stdout } = await promisify(execFile)(join(programs.bin, 'patronictl'), args)
-    expect(stdout).toContain('Successfully switched over to "beta"')
+    const { alpha, beta } = cluster
+    expect(await cluster.switchOver(alpha, beta)).toContain('Successfully switched over to "beta"')
     await eventually('beta leads', () => beta.leads(), beta)
     await eventually('alpha follows', () => alpha.follows(), alpha)
     await write(beta)
@@ -75,28 +31,27 @@ describe.skipIf('missing' in programs)('a Patroni cluster of two nodes', () => {
   })
 
   it('goes on when an edgetcd is killed, and when the other is started again', async () => {
+    const { alpha, beta } = cluster
     const before = await beta.status()
-    first.child.signal('SIGKILL')
-    await first.child.exited
+    await cluster.endEdgetcd(0, 'SIGKILL')
     await seenSince(Date.now(), alpha, beta)
-    first = await edgetcdOn(first.port, ports())
-    second.child.signal('SIGTERM')
-    await second.child.exited
+    await cluster.restartEdgetcd(0)
+    await cluster.endEdgetcd(1, 'SIGTERM')
     await seenSince(Date.now(), alpha, beta)
-    second = await edgetcdOn(second.port, ports())
+    await cluster.restartEdgetcd(1)
     expect(await beta.leads()).toBe(true)
     expect((await beta.status())?.timeline).toBe(before?.timeline)
-    expect(beta.log()).not.toMatch(/demot(?:ed|ing)/)
+    expect(beta.log()).not.toMatch(DEMOTED)
     expect(await alpha.follows()).toBe(true)
   })
 
   it('fails over when the leader is killed, and takes it back as a follower', async () => {
+    const { alpha, beta } = cluster
     const killed = Date.now()
     await beta.kill()
     await eventually('alpha leads', () => alpha.leads(), alpha, FAILOVER_MS)
-    console.log(
-      `failover after ${((Date.now() - killed) / 1000).toFixed(1)} s, the lease being ${TTL_SECONDS} s`,
-    )
+    const seconds = ((Date.now() - killed) / 1000).toFixed(1)
+    console.log(`failover after ${seconds} s, the lease being ${TTL_SECONDS} s`)
     await write(alpha)
     beta.start()
     await eventually('beta follows', () => beta.follows(), beta)
@@ -104,6 +59,67 @@ describe.skipIf('missing' in programs)('a Patroni cluster of two nodes', () => {
     expect(await written(beta)).toEqual(['alpha', 'beta', 'alpha'])
   })
 })
+
+describe.skipIf('missing' in programs)('a Patroni cluster that has to say who it is', () => {
+  if ('missing' in programs) return
+  const TOKEN_SECONDS = 3
+  const patroni = { username: 'patroni', password: 'prefix only' }
+  let cluster: Cluster
+  beforeAll(async () => {
+    const args = ['--auth-token-ttl', String(TOKEN_SECONDS)]
+    cluster = await startCluster(programs, { args, etcd3: patroni })
+    await requireAuthentication(cluster.edgetcds[0].gateway, patroni)
+  })
+  afterAll(() => cluster?.[Symbol.asyncDispose]())
+
+  it('bootstraps with a user who may touch nothing but the cluster’s own keys', () => bootstrap(cluster))
+
+  it('asks for a new token each time one has run out, and nobody is demoted', async () => {
+    const { alpha, beta } = cluster
+    const renewals = (node: PatroniNode) => node.log().split('Trying to authenticate on Etcd...').length - 2
+    for (const node of [alpha, beta]) {
+      await eventually(`${node.name} has a third token`, async () => renewals(node) >= 2, node)
+    }
+    expect(alpha.log()).toContain('Invalid auth token')
+    expect(await alpha.leads()).toBe(true)
+    expect(alpha.log()).not.toMatch(DEMOTED)
+    expect(await beta.follows()).toBe(true)
+  })
+
+  it('switches over, by patronictl', async () => {
+    const { alpha, beta } = cluster
+    expect(await cluster.switchOver(alpha, beta)).toContain('Successfully switched over to "beta"')
+    await eventually('beta leads', () => beta.leads(), beta)
+  })
+})
+
+const DEMOTED = /demot(?:ed|ing)/
+
+/** Starts alpha, which becomes the leader, then beta, which copies it; what is written to the one comes to the other. */
+async function bootstrap({ alpha, beta }: Cluster): Promise<void> {
+  alpha.start()
+  await eventually('alpha leads', () => alpha.leads(), alpha)
+  beta.start()
+  await eventually('beta follows', () => beta.follows(), beta)
+  await alpha.query('create table written (by text)')
+  await write(alpha)
+  await eventually('beta has it', async () => (await written(beta)).includes('alpha'), beta)
+}
+
+/** Makes a root user, and a user for Patroni who may read and write below /service/, and switches authentication on. */
+async function requireAuthentication(
+  gateway: Gateway,
+  { username, password }: { username: string; password: string },
+): Promise<void> {
+  await gateway.ok('/v3/auth/user/add', { name: 'root', password: 'root' })
+  await gateway.ok('/v3/auth/user/grant', { user: 'root', role: 'root' })
+  await gateway.ok('/v3/auth/user/add', { name: username, password })
+  await gateway.ok('/v3/auth/role/add', { name: 'service' })
+  const perm = { permType: 'READWRITE', ...prefixRange('/service/') }
+  await gateway.ok('/v3/auth/role/grant', { name: 'service', perm })
+  await gateway.ok('/v3/auth/user/grant', { user: username, role: 'service' })
+  await gateway.ok('/v3/auth/enable', {})
+}
 
 /** Writes the node's name into its PostgreSQL. */
 async function write(node: PatroniNode): Promise<void> {
