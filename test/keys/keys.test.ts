@@ -3,6 +3,7 @@ import { chosenSeed } from '../support/random.ts'
 import { testBytes } from './bytes.ts'
 import { testCompareAndSwap } from './compare-and-swap.ts'
 import { testCurl } from './curl.ts'
+import { testPermissions } from './permissions.ts'
 import { SERVERS, serverOf } from './servers.ts'
 import { testValues } from './values.ts'
 
@@ -14,4 +15,5 @@ describe.each(Object.entries(SERVERS))(`/keys/ on %s (seed ${seed})`, (_, start)
   testBytes(server, seed)
   testCompareAndSwap(server)
   testCurl(server)
+  testPermissions(server)
 })

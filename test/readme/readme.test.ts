@@ -37,7 +37,7 @@ test('the curl lines of README.md print on a fresh store what it shows, in its o
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
   await using server = await startEdgetcd({ dataDir: join(dir, 'data') })
   const found = examples()
-  expect(found.length).toBe(5)
+  expect(found.length).toBe(9)
   for (const { command, output } of found) {
     const here = command.replaceAll('http://127.0.0.1:2379', server.url)
     expect(withoutIds(await printed(here)), command).toBe(withoutIds(output))
