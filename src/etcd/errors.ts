@@ -35,6 +35,9 @@ export const ETCD_ERRORS = {
   TooManyOps: [C.InvalidArgument, 'etcdserver: too many operations in txn request'],
   DuplicateKey: [C.InvalidArgument, 'etcdserver: duplicate key given in txn request'],
   InvalidSortOption: [C.InvalidArgument, 'etcdserver: invalid sort option'],
+  /** etcd 3.7's. */
+  RangeStreamSort: [C.Unimplemented, 'RangeStream does not support custom sort orders'],
+  RangeStreamFilters: [C.Unimplemented, 'RangeStream does not support revision filters'],
   Compacted: [C.OutOfRange, 'etcdserver: mvcc: required revision has been compacted'],
   FutureRev: [C.OutOfRange, 'etcdserver: mvcc: required revision is a future revision'],
   Corrupt: [C.DataLoss, 'etcdserver: corrupt cluster'],

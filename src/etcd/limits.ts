@@ -76,10 +76,11 @@ export const LIMITS = {
   webSocketWorkerBytesMax: 32 * 1024 * 1024,
   /** etcd's default of `--quota-backend-bytes`. It is told in the status; nothing enforces it. */
   quotaBackendBytes: 2_147_483_648n,
-  /** etcd's pieces of a snapshot; and our bounds on what is read at once for them. */
+  /** etcd's pieces of a snapshot. */
   snapshotPieceBytes: 32 * 1024,
-  snapshotKeysPerRead: 1000,
-  snapshotBytesPerRead: 4 * 1024 * 1024,
+  /** What is read at once of a range that goes out in parts: keys, and bytes but for the last key's. */
+  rangePartKeys: 2000,
+  rangePartBytes: 1024 * 1024,
   /** Keys on a page of a list, for those who don't say; and how many may be asked for. */
   keysPerPage: 1000,
   keysPerPageMax: 10_000,

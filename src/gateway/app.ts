@@ -12,7 +12,7 @@ import { methodOf } from './method.ts'
 import * as operations from './operations.ts'
 import { redirect } from './redirect.ts'
 import { type RpcRequest, readBody } from './request.ts'
-import { RPCS, type Rpc, type StreamRpc } from './rpcs.ts'
+import { RPCS, type Rpc, rpcFor, type StreamRpc } from './rpcs.ts'
 import { acceptsEvents, answerServerSentEvents } from './server-sent-events/index.ts'
 import { answerStream } from './stream.ts'
 import { readTarget, type Target, targetOf } from './target.ts'
@@ -81,10 +81,11 @@ function onlyGet(handler: Handler): Handler {
   return async (c) => (c.req.method === 'GET' ? await handler(c) : operations.METHOD_NOT_ALLOWED_HERE)
 }
 
-async function answerRpc(rpc: Rpc, c: HonoContext<App>): Promise<Answer> {
+async function answerRpc(called: Rpc, c: HonoContext<App>): Promise<Answer> {
   const { context } = c.env
   const { raw } = c.req
   const request = toRpcRequest(raw)
+  const rpc = rpcFor(request.header('accept'), called)
   const method = methodOf(raw.method, request.header)
   if (rpc.kind === 'stream' && rpc.outlivesRequests) {
     if (method === 'GET') return await answerGetWatch(rpc, request, new URL(raw.url).searchParams, context)

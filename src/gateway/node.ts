@@ -12,7 +12,7 @@ import { preferredWait } from './long-poll-query.ts'
 import { type HeaderReader, methodOf } from './method.ts'
 import { chunksOf, closeRequest, readIncoming, sendAnswer, sendResponse, toRequest } from './node-http.ts'
 import type { RpcRequest } from './request.ts'
-import { RPCS, type Rpc } from './rpcs.ts'
+import { RPCS, type Rpc, rpcFor } from './rpcs.ts'
 import { answerStream } from './stream.ts'
 import { STREAM_ENDED } from './stream-call.ts'
 import { queryOf, readTarget, targetOf } from './target.ts'
@@ -25,7 +25,7 @@ export interface Gateway {
   readonly listener: RequestListener
   /** What the server hands over because its client wants another protocol on the connection. */
   upgrade(server: Server, incoming: IncomingMessage, socket: Duplex, head: Buffer): void
-  /** Ends every stream cleanly. From now on no connection outlives its answer. */
+  /** Ends every stream cleanly that has no end of its own. From now on no connection outlives its answer. */
   endStreams(): void
   /** Gives up what still waits: its clients are told that the server has stopped. */
   endCalls(): void
@@ -84,7 +84,8 @@ export function createGateway(context: Context): Gateway {
     endStreams() {
       stopping = true
       webSockets.end()
-      for (const request of open) if (request.rpc?.kind === 'stream') request.end(STREAM_ENDED)
+      for (const request of open)
+        if (request.rpc?.kind === 'stream' && !request.rpc.isFinite) request.end(STREAM_ENDED)
     },
     endCalls() {
       for (const request of open) request.end(EtcdError.of('Stopped'))
@@ -119,7 +120,8 @@ class NodeRequest implements RpcRequest {
   #findRpc(): Rpc | undefined {
     if (methodOf(this.incoming.method ?? '', this.header) !== 'POST') return undefined
     const target = readTarget(this.target)
-    const rpc = target.kind === 'rpc' ? RPCS.get(target.path) : undefined
+    const called = target.kind === 'rpc' ? RPCS.get(target.path) : undefined
+    const rpc = called && rpcFor(this.header('accept'), called)
     const waits =
       rpc?.kind === 'stream' && rpc.outlivesRequests && preferredWait(this.header('prefer')) !== undefined
     return waits ? undefined : rpc

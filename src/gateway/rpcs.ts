@@ -13,6 +13,8 @@ import {
   KV,
   Lease,
   Maintenance,
+  RangeRequestSchema,
+  RangeResponseSchema,
   Watch,
   WatchRequestSchema,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
@@ -21,6 +23,7 @@ import { Election } from '../etcd/generated/v3electionpb/election_pb.ts'
 import { Lock } from '../etcd/generated/v3lockpb/lock_pb.ts'
 import type { Streaming, Unary } from '../service/call.ts'
 import type { Services } from '../service/services.ts'
+import { namesMediaType } from './media-type.ts'
 
 interface RpcDescription {
   /** Fully qualified, as gRPC has it: `etcdserverpb.KV`. */
@@ -35,6 +38,8 @@ export interface UnaryRpc extends RpcDescription {
   readonly kind: 'unary'
   /** The function that does it. Fails with Unimplemented when there is none. */
   handler(services: Services): Unary<DescMessage, DescMessage>
+  /** The same as a stream, for those who ask for its media type. */
+  readonly stream: StreamRpc | undefined
 }
 
 /** Many answers, to one request or to many. */
@@ -43,8 +48,12 @@ export interface StreamRpc extends RpcDescription {
   readonly requests: 'one' | 'many'
   /** Goes on when its requests have ended, if one of them asked for something that may still come. */
   readonly outlivesRequests: ((request: MessageShape<DescMessage>) => boolean) | undefined
+  /** Has an end of its own: half of it is worth nothing, so it is never ended early as if that were all. */
+  readonly isFinite: boolean
   /** The function that does it. Fails with Unimplemented when there is none. */
   handler(services: Services): Streaming<DescMessage, DescMessage>
+  /** Of its answer. */
+  readonly mediaType: string
 }
 
 export type Rpc = UnaryRpc | StreamRpc
@@ -59,6 +68,28 @@ const IMPLEMENTATIONS: [DescService, (services: Services) => object][] = [
   [Lock, (services) => services.lock],
   [Election, (services) => services.election],
 ]
+
+/** etcd 3.7 has it over gRPC alone, where another message is wrapped around each chunk. */
+const RANGE_STREAM: StreamRpc = {
+  kind: 'stream',
+  service: KV.typeName,
+  method: 'RangeStream',
+  input: RangeRequestSchema,
+  output: RangeResponseSchema,
+  requests: 'one',
+  outlivesRequests: undefined,
+  isFinite: true,
+  handler: (services) => {
+    const { rangeStream } = services.kv
+    if (rangeStream === undefined) throw unimplemented(RANGE_STREAM)
+    return async function* (requests, call) {
+      for await (const request of requests) {
+        if (isMessage(request, RangeRequestSchema)) yield* rangeStream(request, call)
+      }
+    }
+  },
+  mediaType: 'application/x-ndjson',
+}
 
 /** Every RPC by its HTTP path, older spellings included, as the proto files' `google.api.http` options have them. */
 export const RPCS: ReadonlyMap<string, Rpc> = new Map(
@@ -84,6 +115,7 @@ function toRpc(method: DescMethod, implementation: (services: Services) => objec
       kind: 'unary',
       ...description,
       handler: (services) => find(services) as ReturnType<UnaryRpc['handler']>,
+      stream: method === KV.method.range ? RANGE_STREAM : undefined,
     }
   }
   const requests = methodKind === 'server_streaming' ? 'one' : 'many'
@@ -93,8 +125,16 @@ function toRpc(method: DescMethod, implementation: (services: Services) => objec
     ...description,
     requests,
     outlivesRequests: method === Watch.method.watch ? createsWatch : undefined,
+    isFinite: method === Maintenance.method.snapshot,
     handler,
+    mediaType: 'application/json',
   }
+}
+
+/** What answers a client that takes these media types: an RPC, or its stream. */
+export function rpcFor(accept: string | undefined, rpc: Rpc): Rpc {
+  const stream = rpc.kind === 'unary' ? rpc.stream : undefined
+  return stream !== undefined && namesMediaType(accept, stream.mediaType) ? stream : rpc
 }
 
 function createsWatch(request: MessageShape<DescMessage>): boolean {

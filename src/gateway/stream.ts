@@ -44,7 +44,7 @@ export async function answerStream(
     if (first.done !== true) {
       return {
         status: 200,
-        headers: { ...RPC_HEADERS, 'Content-Encoding': 'identity' },
+        headers: { ...RPC_HEADERS, 'Content-Type': rpc.mediaType, 'Content-Encoding': 'identity' },
         body: lines(rpc, stream, first, form),
       }
     }

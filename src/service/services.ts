@@ -6,6 +6,8 @@ import type {
   KV,
   Lease,
   Maintenance,
+  RangeRequest,
+  RangeResponseSchema,
   Watch,
   WatchCreateRequest_FilterType,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
@@ -26,7 +28,7 @@ export type Implementation<S extends DescService> = {
  * its path exists all the same.
  */
 export interface Services {
-  readonly kv: Partial<Implementation<typeof KV>>
+  readonly kv: Partial<KvService>
   readonly lease: Partial<Implementation<typeof Lease>>
   readonly watch: Partial<Implementation<typeof Watch>>
   readonly cluster: Partial<Implementation<typeof Cluster>>
@@ -37,6 +39,17 @@ export interface Services {
   readonly longPoll: LongPoll
   readonly health: Health
 }
+
+/** The KV service, and what etcd has of it since 3.7. */
+export interface KvService extends Implementation<typeof KV> {
+  readonly rangeStream: RangeStream
+}
+
+/** Answers a Range in chunks, which together are its answer; each is read when the last was taken. */
+export type RangeStream = (
+  request: RangeRequest,
+  call: Call,
+) => AsyncIterable<MessageInitShape<typeof RangeResponseSchema>>
 
 /** A bounded watch with one answer. Keys and revisions mean what they mean in a WatchCreateRequest. */
 export interface LongPollRequest {

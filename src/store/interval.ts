@@ -9,7 +9,8 @@ export interface Interval {
   readonly to: Uint8Array | null
 }
 
-const TO_THE_END = new Uint8Array(0)
+/** The end of an interval that has none. */
+export const TO_THE_END = new Uint8Array(0)
 
 /** The interval that etcd's `key` and `range_end` mean: an absent end is one key, a single zero byte is the end. */
 export function intervalOf(key: Uint8Array, rangeEnd: Uint8Array): Interval {

@@ -1,11 +1,10 @@
-import { EtcdError } from '../etcd/errors.ts'
-import { LIMITS } from '../etcd/limits.ts'
+import { TO_THE_END } from './interval.ts'
+import type { RangePart, RangeParts } from './range-parts.ts'
 import { headAt, type Reader } from './reader.ts'
 import type { Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
-import pageSql from './statements/snapshot-page.sql'
 import sizeSql from './statements/snapshot-size.sql'
-import { type Head, type KeyValue, keyValueAt } from './types.ts'
+import type { Head, KeyValue } from './types.ts'
 
 /** What a snapshot holds, told before its keys are read. */
 export interface SnapshotSize {
@@ -20,16 +19,16 @@ export interface SnapshotSize {
 
 const NO_KEY = new Uint8Array(0)
 
-/** Reads the whole store at one revision, a page a statement: nothing in the database waits for whoever reads slowly. */
+/** Reads the whole store at one revision, part by part. */
 export class Snapshots {
   readonly #reader: Reader
   readonly #size: Statement
-  readonly #page: Statement
+  readonly #parts: RangeParts
 
-  constructor(reader: Reader, statement: StatementFactory) {
+  constructor(reader: Reader, statement: StatementFactory, parts: RangeParts) {
     this.#reader = reader
     this.#size = statement('snapshot size', sizeSql, [])
-    this.#page = statement('snapshot page', pageSql, ['bytea', 'int8', 'int8', 'int8'])
+    this.#parts = parts
   }
 
   /** Chooses the moment. */
@@ -45,27 +44,14 @@ export class Snapshots {
   }
 
   /**
-   * All keys as they were at the revision, in key order; never more than a page in memory.
+   * All keys as they were at the revision, in key order; never more than a part in memory.
    * @throws EtcdError Compacted, when the revision is compacted meanwhile
    */
   async *keys(revision: bigint): AsyncGenerator<KeyValue> {
-    const limits = [BigInt(LIMITS.snapshotKeysPerRead), BigInt(LIMITS.snapshotBytesPerRead)]
-    for (let from = NO_KEY; ; ) {
-      const rows = await this.#reader.long(this.#page, [from, revision, ...limits], 1)
-      if (headAt(rows, 1).compactRevision > revision) throw EtcdError.of('Compacted')
-      if (rows.length === 1) return
-      for (const row of rows.slice(1)) {
-        const kv = keyValueAt(row, 0)
-        yield kv
-        from = successorOf(kv.key)
-      }
+    for (let from: Uint8Array | undefined = NO_KEY; from !== undefined; ) {
+      const { kvs, next }: RangePart = await this.#parts.read({ from, to: TO_THE_END }, { revision })
+      yield* kvs
+      from = next
     }
   }
-}
-
-/** The key right after this one. */
-function successorOf(key: Uint8Array): Uint8Array<ArrayBuffer> {
-  const successor = new Uint8Array(key.length + 1)
-  successor.set(key)
-  return successor
 }

@@ -15,6 +15,7 @@ import { Compaction } from './compaction.ts'
 import type { Engine } from './engine.ts'
 import { etcdFailure } from './failure.ts'
 import { HistoryHash } from './history-hash.ts'
+import { intervalOf } from './interval.ts'
 import { Leases } from './leases.ts'
 import {
   compileDeleteRange,
@@ -35,6 +36,7 @@ import {
   stepResult,
 } from './program/results.ts'
 import { keysAtMost, RangeReader, type RangeResult, SHORT_RANGE_KEYS_MAX } from './range.ts'
+import { type RangePart, RangeParts } from './range-parts.ts'
 import { headAt, type Reader } from './reader.ts'
 import { Snapshots } from './snapshot.ts'
 import type { Statement } from './sql.ts'
@@ -84,6 +86,7 @@ export class Store {
   readonly #authority: Authority
   readonly #reader: Reader
   readonly #ranges: RangeReader
+  readonly #parts: RangeParts
   readonly #head: Statement
   readonly #inspect: Statement
   readonly #recover: Statement
@@ -103,7 +106,8 @@ export class Store {
     this.leases = new Leases(reader, statement, engine, authority)
     this.compaction = new Compaction(engine.sql, statement)
     this.history = new HistoryHash(reader, statement, () => this.head())
-    this.snapshots = new Snapshots(reader, statement)
+    this.#parts = new RangeParts(reader, statement)
+    this.snapshots = new Snapshots(reader, statement, this.#parts)
     this.status = new StatusReader(reader, statement)
     this.alarms = new Alarms(reader, statement, authority)
     this.authentication = new Authentication(change, reader, statement)
@@ -128,6 +132,15 @@ export class Store {
 
   range(request: RangeRequest): Promise<RangeResult> {
     return this.#ranges.range(request)
+  }
+
+  /** The first part of what a Range asks for, in ascending order of keys and without filters. */
+  rangePart({ key, rangeEnd, revision, limit, keysOnly }: RangeRequest): Promise<RangePart> {
+    return this.#parts.read(intervalOf(key, rangeEnd), {
+      revision: revision > 0n ? revision : 0n,
+      withValues: !keysOnly,
+      ...(limit > 0n && { keysMax: limit }),
+    })
   }
 
   async put(request: PutRequest, signal: AbortSignal) {

@@ -60,6 +60,8 @@ export async function openStore(postgres: Postgres, options: { readonly sql?: Sq
       store.deleteRange(create(DeleteRangeRequestSchema, request), NEVER),
     range: (request: MessageInitShape<typeof RangeRequestSchema>) =>
       store.range(create(RangeRequestSchema, request)),
+    rangePart: (request: MessageInitShape<typeof RangeRequestSchema>) =>
+      store.rangePart(create(RangeRequestSchema, request)),
     txn: (request: MessageInitShape<typeof TxnRequestSchema>) =>
       store.txn(create(TxnRequestSchema, request), 0, NEVER),
     inspect: (request: MessageInitShape<typeof TxnRequestSchema>) =>

@@ -9,6 +9,7 @@ import { type Answer, empty, NO_STORE } from '../answer.ts'
 import type { Context } from '../context.ts'
 import { errorAnswer, errorBody } from '../errors.ts'
 import type { BytesForm } from '../json/index.ts'
+import { namesMediaType } from '../media-type.ts'
 import { type RpcRequest, readToken } from '../request.ts'
 import type { StreamRpc } from '../rpcs.ts'
 import { STREAM_ENDED, StreamCall } from '../stream-call.ts'
@@ -18,11 +19,12 @@ import { refusalOf } from './refusal.ts'
 import { watchRequests } from './requests.ts'
 import { ticksUntil } from './ticks.ts'
 
-const HEADERS = { 'Content-Type': 'text/event-stream', 'Content-Encoding': 'identity', ...NO_STORE }
+const MEDIA_TYPE = 'text/event-stream'
+const HEADERS = { 'Content-Type': MEDIA_TYPE, 'Content-Encoding': 'identity', ...NO_STORE }
 
 /** Whether a client takes server-sent events. An EventSource takes nothing else. */
 export function acceptsEvents(accept: string | undefined): boolean {
-  return accept?.split(',').some((range) => /^\s*text\/event-stream\s*(;|$)/i.test(range)) ?? false
+  return namesMediaType(accept, MEDIA_TYPE)
 }
 
 /**

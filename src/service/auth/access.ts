@@ -55,15 +55,16 @@ export class Access {
   }
 
   /**
-   * Does the work of a call in the name of whoever makes it. When the rights change meanwhile the work has not happened:
-   * it is done again from the start, under the new ones. And nobody is turned away for rights that are out of date.
+   * Does the work of a call in the name of whoever makes it, or of one who was let in `before`. When the rights change
+   * meanwhile the work has not happened: it is done again from the start, under the new ones. And nobody is turned away for
+   * rights that are out of date.
    * @throws EtcdError InvalidAuthToken, and as the work does
    */
-  async as<T>(call: Call, work: (caller: Caller) => Promise<T>): Promise<T> {
+  async as<T>(call: Call, work: (caller: Caller) => Promise<T>, before?: Caller): Promise<T> {
     for (let tries = 1; ; tries++) {
       const known = await this.#known(call.token)
       try {
-        return await work(await this.#caller(known, call))
+        return await work(await (before ? this.again(before, call) : this.#caller(known, call)))
       } catch (error) {
         if (tries === TRIES_MAX || !(await this.#isOutdated(error, known))) throw error
       }

@@ -1,17 +1,18 @@
 import {
   DeleteRangeRequestSchema,
-  type KV,
   PutRequestSchema,
   TxnRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Access } from '../auth/access.ts'
+import type { Caller } from '../auth/caller.ts'
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
-import type { Implementation } from '../services.ts'
+import type { KvService } from '../services.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnly } from './check.ts'
 import { checkDuplicateKeys } from './duplicate-keys.ts'
 import { checkKeyLength, checkTxnKeyLengths } from './key-length.ts'
 import { mustDeleteRange, mustPut, mustRange, mustTxn } from './permission.ts'
+import { rangeChunks } from './range-stream.ts'
 
 export interface KvOptions {
   readonly access: Access
@@ -23,13 +24,8 @@ export interface KvOptions {
 }
 
 /** The KV service: shape checks in etcd's order, then the caller's permission, then one call of the store. */
-export function createKv({
-  access,
-  sweepSoon,
-  txnOpsMax,
-  requestBytesMax,
-}: KvOptions): Implementation<typeof KV> {
-  return {
+export function createKv({ access, sweepSoon, txnOpsMax, requestBytesMax }: KvOptions): KvService {
+  const kv: KvService = {
     async range(request, call) {
       checkRange(request)
       return await access.as(call, async (caller) => {
@@ -97,5 +93,27 @@ export function createKv({
         else sweepSoon()
         return { header: header(revision) }
       }),
+
+    rangeStream(request, call) {
+      // Whoever was let in at the start may go on when the token has ended, as long as they may read.
+      let before: Caller | undefined
+      return rangeChunks(request, {
+        range: (part) => kv.range(part, call),
+        part: (part) =>
+          access.as(
+            call,
+            async (caller) => {
+              before = caller
+              mustRange(caller, part)
+              const { store } = caller
+              const header = headerOf(await store.identity())
+              const { head, ...read } = await store.rangePart(part)
+              return { header: header(head.revision), ...read }
+            },
+            before,
+          ),
+      })
+    },
   }
+  return kv
 }
