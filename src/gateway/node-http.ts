@@ -67,7 +67,8 @@ export function toRequest(request: RpcRequest & { incoming: IncomingMessage; tar
   for (const [name, values] of Object.entries(incoming.headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value)
   }
-  const url = new URL(target, 'http://localhost')
+  // Not relative to a base: a target that begins with two slashes would name another host.
+  const url = new URL(`http://localhost${target}`)
   if (!METHODS.has(method)) return new Request(url, { method: OTHER_METHOD, headers, signal })
   if (!METHODS_WITH_BODIES.has(method)) return new Request(url, { method, headers, signal })
   return new Request(url, { method, headers, signal, body: bodyWhenRead(incoming), duplex: 'half' })

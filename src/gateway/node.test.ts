@@ -56,25 +56,36 @@ describe('calls', () => {
     expect((await connection.readAnswer()).status).toBe(200)
   })
 
-  it('that break off never reach the service', async () => {
+  it.each([
+    ['POST', '/v3/kv/range'],
+    ['PUT', '/keys/a'],
+  ])('that break off never reach the service: %s %s', async (method, target) => {
     let calls = 0
-    const services = {
-      kv: {
-        range: async () => {
-          calls++
-          return {}
-        },
-      },
+    const count = async () => {
+      calls++
+      return {}
     }
-    const { port, server: http } = await serve(services)
+    const { port, server: http } = await serve({ kv: { range: count, put: count, txn: count } })
     const broken = new RawConnection(port)
     const [socket] = await Promise.all([
       once(http, 'connection').then(([accepted]) => accepted),
-      broken.request('POST', '/v3/kv/range', { 'Content-Length': '100' }),
+      broken.request(method, target, { 'Content-Length': '100' }),
     ])
     broken.close()
     await once(socket, 'close')
     expect(calls).toBe(0)
+  })
+
+  it('with a target that would be another host, or none, are sent to the clean path', async () => {
+    const connection = open(await serve())
+    for (const [target, location] of [
+      ['//other/x', '/other/x'],
+      ['//[x', '/[x'],
+    ] as const) {
+      connection.request('GET', target, {})
+      const { status, headers } = await connection.readAnswer()
+      expect([status, headers.get('location')]).toEqual([307, location])
+    }
   })
 
   it('abort when their client goes away', async () => {
