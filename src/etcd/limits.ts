@@ -79,7 +79,7 @@ export const LIMITS = {
   /** etcd's pieces of a snapshot. */
   snapshotPieceBytes: 32 * 1024,
   /** What is read at once of a range that goes out in parts: keys, and bytes but for the last key's. */
-  rangePartKeys: 2000,
+  rangePartKeys: 1000,
   rangePartBytes: 1024 * 1024,
   /** Keys on a page of a list, for those who don't say; and how many may be asked for. */
   keysPerPage: 1000,
