@@ -36,7 +36,8 @@ export class KeySet {
   /** The keys that lie in at least one of the intervals. */
   static of(intervals: readonly KeyInterval[]): KeySet {
     const merged: { from: Uint8Array; to: Uint8Array }[] = []
-    for (const { from, to } of intervals.toSorted((a, b) => compareBytes(a.from, b.from))) {
+    const held = intervals.filter(({ from, to }) => isBelow(from, to))
+    for (const { from, to } of held.toSorted((a, b) => compareBytes(a.from, b.from))) {
       const last = merged.at(-1)
       if (last === undefined || (last.to.length > 0 && compareBytes(last.to, from) < 0))
         merged.push({ from, to })

@@ -1,10 +1,11 @@
 import { pbkdf2Sync } from 'node:crypto'
 import { create, toBinary } from '@bufbuild/protobuf'
+import { hashSync as bcryptHash } from 'bcryptjs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AuthUserAddRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { systemEnvironment } from '../../system-environment.ts'
-import { checkPasswordLength, givenHash, hashPassword, withHashInstead } from './password.ts'
+import { checkPasswordLength, givenHash, hashPassword, passwordMatches, withHashInstead } from './password.ts'
 
 const { random } = systemEnvironment(() => {})
 
@@ -40,6 +41,33 @@ describe('a password', () => {
       hashedPassword: 'given',
     })
     expect(toBinary(AuthUserAddRequestSchema, withHashInstead(request))).toHaveLength(3 + 2 + 80)
+  })
+})
+
+describe('a password that is tried', () => {
+  const stored = (hash: string) => ({ scheme: 'bcrypt' as const, hash: Buffer.from(hash) })
+  const goHash = bcryptHash('secret', 4)
+
+  test('matches what was stored of it, and nothing else does', async () => {
+    const own = await hashPassword('p\u0000w', random)
+    expect(await passwordMatches('p\u0000w', own)).toBe(true)
+    for (const wrong of ['', 'p', 'pw', 'p\u0000W']) expect(await passwordMatches(wrong, own)).toBe(false)
+    expect(await passwordMatches('', undefined)).toBe(false)
+  })
+
+  test('matches a bcrypt hash that was given, and no other text that was', async () => {
+    expect(await passwordMatches('secret', stored(goHash))).toBe(true)
+    expect(await passwordMatches('Secret', stored(goHash))).toBe(false)
+    for (const text of [
+      '',
+      'secret',
+      '$2a$',
+      goHash.slice(0, -1),
+      `${goHash}x`,
+      goHash.replace('$04$', '$99$'),
+    ]) {
+      expect(await passwordMatches('secret', stored(text)), text).toBe(false)
+    }
   })
 })
 

@@ -9,12 +9,15 @@ export class MemoryAccess implements WatchAccess {
   authVersion = 1n
   /** The first key of a range that may not be read any more. */
   readonly forbidden = new Set<string>()
+  /** Fails whoever asks while it is true. */
+  isAway = false
 
   async as<T>(_call: Call, work: (caller: Caller) => Promise<T>): Promise<T> {
     return await work(await this.again())
   }
 
   async again(): Promise<Caller> {
+    if (this.isAway) throw EtcdError.of('NoLeader')
     const mustRead = (key: Uint8Array) => {
       if (this.forbidden.has(bytesToString(key))) throw EtcdError.of('PermissionDenied')
     }
