@@ -104,6 +104,8 @@ export function compose(options: ComposeOptions): Application {
       environment,
       instruments,
       messageBytesMax: config.maxRequestBytes + LIMITS.messageOverheadBytes,
+      origins: config.cors,
+      hosts: config.hostWhitelist,
     },
     endWatches: watches.close,
     async close() {

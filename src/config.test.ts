@@ -19,6 +19,8 @@ describe('readConfig', () => {
       streamMaxDuration: 0,
       pollInterval: 500,
       watchProgressNotifyInterval: 600_000,
+      cors: ['*'],
+      hostWhitelist: ['*'],
       listenMetricsUrls: [],
       tls: undefined,
       authToken: { kind: 'stored' },
@@ -102,6 +104,24 @@ describe('readConfig', () => {
   ])('refuses %j', (flags, message) => {
     expect(() => readConfig(flags as Record<string, string>, {})).toThrow(message)
     expect(() => readConfig(flags as Record<string, string>, {})).toThrow(ConfigError)
+  })
+
+  it('takes origins as etcd does, and those on their default ports, which etcd can’t', () => {
+    const cors = (text: string) => readConfig({ cors: text }, {}).cors
+    expect(cors('*')).toEqual(['*'])
+    expect(cors(' http://a:1 , https://B:2,http://a:1')).toEqual(['http://a:1', 'https://B:2', 'https://b:2'])
+    expect(cors('https://a:443,http://b')).toEqual(['https://a:443', 'https://a', 'http://b'])
+    for (const text of [
+      'null',
+      'a:1',
+      'http://a:1/',
+      'http://a:1/x',
+      '*,http://a:1',
+      'http://u@a:1',
+      'unix://x',
+    ]) {
+      expect(() => cors(text), text).toThrow(`--cors is "${text}", but must be * or SCHEME://HOST[:PORT]`)
+    }
   })
 
   it('names the variable that is wrong', () => {

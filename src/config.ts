@@ -29,6 +29,8 @@ const PLAIN = [
   'stream-max-duration',
   'poll-interval',
   'watch-progress-notify-interval',
+  'cors',
+  'host-whitelist',
   'log-level',
   'log-format',
   'log-outputs',

@@ -13,7 +13,7 @@ const HELP = `
   auto-tls* backend-batch-interval backend-batch-limit backend-bbolt-freelist-type bcrypt-cost
   bootstrap-defrag-threshold-megabytes cert-file cipher-suites client-cert-allowed-hostname
   client-cert-auth* client-cert-file client-crl-file client-key-file compact-hash-check-time
-  compaction-batch-limit compaction-sleep-interval corrupt-check-time data-dir discovery
+  compaction-batch-limit compaction-sleep-interval corrupt-check-time cors data-dir discovery
   discovery-cacert discovery-cert discovery-dial-timeout discovery-endpoints discovery-fallback
   discovery-insecure-skip-tls-verify* discovery-insecure-transport* discovery-keepalive-time
   discovery-keepalive-timeout discovery-key discovery-password discovery-proxy discovery-request-timeout
@@ -33,7 +33,7 @@ const HELP = `
   experimental-txn-mode-write-with-shared-buffer* experimental-warning-apply-duration
   experimental-warning-unary-request-duration experimental-watch-progress-notify-interval feature-gates
   force-new-cluster* grpc-keepalive-interval grpc-keepalive-min-time grpc-keepalive-timeout
-  heartbeat-interval initial-advertise-peer-urls initial-cluster initial-cluster-state
+  heartbeat-interval host-whitelist initial-advertise-peer-urls initial-cluster initial-cluster-state
   initial-cluster-token initial-election-tick-advance* key-file listen-client-http-urls
   listen-client-urls listen-metrics-urls listen-peer-urls log-format log-level log-outputs
   log-rotation-config-json logger max-concurrent-streams max-learners max-request-bytes max-snapshots

@@ -14,6 +14,7 @@ import {
   Flag,
   Interval,
   List,
+  Origins,
   SchemaName,
   Urls,
   Whole,
@@ -41,6 +42,9 @@ export const Settings = z.object({
   'stream-max-duration': z._default(Duration, 0),
   'poll-interval': z._default(Interval, 500),
   'watch-progress-notify-interval': z._default(Interval, LIMITS.watchProgressIntervalMs),
+
+  cors: z._default(Origins, ['*']),
+  'host-whitelist': z._default(List, ['*']),
 
   'cert-file': Path,
   'key-file': Path,
@@ -99,6 +103,10 @@ export const SETTING_GROUPS: Readonly<Record<string, Readonly<Partial<Record<Set
       'TIME',
       'how often an idle watch that asked for it hears the revision (10m)',
     ],
+  },
+  Browsers: {
+    cors: ['ORIGINS', 'whose pages may read the answers, separated by commas (*)'],
+    'host-whitelist': ['NAMES', 'host names that requests without TLS may have (*)'],
   },
   TLS: {
     'cert-file': ['FILE', "the server's certificate, with its chain; read again when it changes"],

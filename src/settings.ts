@@ -82,6 +82,18 @@ function isHttpUrl(url: string): boolean {
   return /^https?:\/\/[^/?#@]+:\d{1,5}$/.test(url) && URL.canParse(url)
 }
 
+/**
+ * `*`, or origins as a browser says them, separated by commas. etcd takes none without a port, and so none on the ports
+ * 80 and 443, which browsers leave out: here both spellings of such an origin mean it.
+ */
+export const Origins = text('* or SCHEME://HOST[:PORT], or several separated by commas', (input) => {
+  if (input === '*') return [input]
+  const origins = input.split(',').map((origin) => origin.trim())
+  if (!origins.every((origin) => /^https?:\/\/[^/?#@]+$/.test(origin) && URL.canParse(origin)))
+    return undefined
+  return [...new Set(origins.flatMap((origin) => [origin, new URL(origin).origin]))]
+})
+
 export const SchemaName = text('a name of at most 63 bytes', (input) =>
   input !== '' && new TextEncoder().encode(input).length <= 63 ? input : undefined,
 )

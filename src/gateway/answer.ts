@@ -10,13 +10,8 @@ export interface Answer {
   readonly body: string | Uint8Array | AsyncIterable<string>
 }
 
-/** On every answer, whatever the request was, as etcd has them. */
-export const COMMON_HEADERS = {
-  'Access-Control-Allow-Headers': 'accept, content-type, authorization',
-  'Access-Control-Allow-Methods': 'POST, GET, OPTIONS, PUT, DELETE',
-  'Access-Control-Allow-Origin': '*',
-  Server: `edgetcd/${EDGETCD_VERSION}`,
-} as const
+/** On every answer, whatever the request was. */
+export const SERVER_HEADER = { Server: `edgetcd/${EDGETCD_VERSION}` } as const
 
 /** On the answers of an RPC that succeeded. */
 export const RPC_HEADERS = {
@@ -50,7 +45,7 @@ const BODILESS = new Set([204, 304])
 
 /** The answer as a fetch Response. Its length is always said, so that HEAD has it too. */
 export function toResponse(answer: Answer): Response {
-  const headers = new Headers(COMMON_HEADERS)
+  const headers = new Headers(SERVER_HEADER)
   for (const [name, value] of Object.entries(answer.headers)) headers.set(name, value)
   const { status, body } = answer
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) {

@@ -3,12 +3,13 @@ import { METRICS_CONTENT_TYPE } from '../observe/metrics.ts'
 import { type Answer, empty, NO_STORE, toResponse } from './answer.ts'
 import { readBytesForm, readBytesFormOfGet } from './bytes-form.ts'
 import type { Context } from './context.ts'
+import { allowAskedHeaders, corsHeaders, exposeHeaders } from './cors.ts'
 import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND, toEtcdError } from './errors.ts'
 import { acceptsGzip, bodyOf, toRpcRequest } from './fetch.ts'
 import { answerKey } from './keys/index.ts'
 import { answerLongPoll } from './long-poll.ts'
 import { preferredWait, readLongPollBody, readLongPollParameters } from './long-poll-query.ts'
-import { methodOf } from './method.ts'
+import { type HeaderReader, methodOf } from './method.ts'
 import * as operations from './operations.ts'
 import { redirect } from './redirect.ts'
 import { type RpcRequest, readBody } from './request.ts'
@@ -32,6 +33,7 @@ type Handler = (c: HonoContext<App>) => Promise<Answer>
 export function createApp(): Hono<App> {
   const app = new Hono<App>({ getPath: (request, options) => routingPath(request, options?.env) })
   const route = (path: string, handler: Handler) => app.all(path, async (c) => toResponse(await handler(c)))
+  app.use(withCors)
   app.use(beforeRouting)
   for (const [path, rpc] of RPCS) route(path, (c) => answerRpc(rpc, c))
   route(
@@ -65,6 +67,18 @@ function targetIn(request: Request, bindings: AppBindings | undefined): Target {
 function routingPath(request: Request, bindings: AppBindings | undefined): string {
   const target = targetIn(request, bindings)
   return target.kind === 'rpc' || target.kind === 'other' ? target.path : '/'
+}
+
+/** Lets pages of other origins read whatever is answered. */
+const withCors: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  const { headers } = c.res
+  const header: HeaderReader = (name) => c.req.header(name)
+  for (const [name, value] of Object.entries(corsHeaders(c.env.context.origins, header))) {
+    headers.append(name, value)
+  }
+  if (c.req.method === 'OPTIONS') allowAskedHeaders(headers, header)
+  exposeHeaders(headers)
 }
 
 /** What etcd does before it looks at a path's meaning; and keys, whose paths mean nothing to a router. */

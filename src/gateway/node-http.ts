@@ -1,7 +1,7 @@
 /** Reading requests and writing answers on node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EtcdError } from '../etcd/errors.ts'
-import { type Answer, COMMON_HEADERS } from './answer.ts'
+import { type Answer, SERVER_HEADER } from './answer.ts'
 import { BodyBuffer, type RpcRequest } from './request.ts'
 
 /** etcd gives a client five minutes for its headers; here it has them for a body that isn't a stream, too. */
@@ -92,14 +92,19 @@ function bodyWhenRead(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   )
 }
 
-/** Writes the answer of an RPC; the `last` of a connection closes it. Ends early when the client has gone. */
+/**
+ * Writes the answer of an RPC, with the headers that let a page read it; the `last` of a connection closes it. Ends
+ * early when the client has gone.
+ */
 export async function sendAnswer(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   { status, headers, body }: Answer,
+  cors: Readonly<Record<string, string>>,
   last: boolean,
 ): Promise<void> {
-  const lines = [...COMMON_HEADER_LINES]
+  const lines: string[] = [...SERVER_HEADER_LINES]
+  for (const name in cors) lines.push(name, cors[name] ?? '')
   for (const name in headers) lines.push(name, headers[name] ?? '')
   settleConnection(incoming, outgoing, last)
   if (typeof body === 'string') {
@@ -131,7 +136,7 @@ export async function sendResponse(
   else await sendPieces(outgoing, response.body)
 }
 
-const COMMON_HEADER_LINES = Object.entries(COMMON_HEADERS).flat()
+const SERVER_HEADER_LINES = Object.entries(SERVER_HEADER).flat()
 
 function settleConnection(incoming: IncomingMessage, outgoing: ServerResponse, last: boolean): void {
   if (last) outgoing.shouldKeepAlive = false

@@ -5,11 +5,14 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { EtcdError } from '../etcd/errors.ts'
+import type { Answer } from './answer.ts'
 import { createApp } from './app.ts'
 import type { Context } from './context.ts'
+import { corsHeaders } from './cors.ts'
 import { errorAnswer, toEtcdError } from './errors.ts'
 import { preferredWait } from './long-poll-query.ts'
 import { type HeaderReader, methodOf } from './method.ts'
+import { refuseHost } from './node-host.ts'
 import { chunksOf, closeRequest, readIncoming, sendAnswer, sendResponse, toRequest } from './node-http.ts'
 import type { RpcRequest } from './request.ts'
 import { RPCS, type Rpc, rpcFor } from './rpcs.ts'
@@ -37,22 +40,24 @@ export function createGateway(context: Context): Gateway {
   const open = new Set<NodeRequest>()
   let stopping = false
 
+  const send = ({ incoming, outgoing, header }: NodeRequest, answer: Answer) =>
+    sendAnswer(incoming, outgoing, answer, corsHeaders(context.origins, header), stopping)
+
   const answer = async (request: NodeRequest): Promise<void> => {
     const { incoming, outgoing, rpc, target } = request
-    if (rpc?.kind === 'unary') {
+    const refused = refuseHost(context.hosts, incoming)
+    if (refused !== undefined) {
+      await sendAnswer(incoming, outgoing, refused, {}, stopping)
+    } else if (rpc?.kind === 'unary') {
       const body = await readIncoming(incoming)
-      await sendAnswer(incoming, outgoing, await answerUnary(rpc, request, body, context), stopping)
+      await send(request, await answerUnary(rpc, request, body, context))
     } else if (rpc?.kind === 'stream') {
-      await sendAnswer(
-        incoming,
-        outgoing,
-        await answerStream(rpc, request, chunksOf(incoming), context),
-        stopping,
-      )
+      await send(request, await answerStream(rpc, request, chunksOf(incoming), context))
       closeRequest(incoming, stopping)
     } else {
       const response = await app.fetch(toRequest(request), { context, target })
       await sendResponse(incoming, outgoing, response, stopping)
+      if (stopping) closeRequest(incoming, true)
     }
   }
 
@@ -65,9 +70,9 @@ export function createGateway(context: Context): Gateway {
     })
     answer(request)
       .catch(async (thrown: unknown) => {
-        const refused = errorAnswer(toEtcdError(thrown, context.environment.log))
+        const failed = errorAnswer(toEtcdError(thrown, context.environment.log))
         if (outgoing.headersSent) outgoing.destroy()
-        else await sendAnswer(incoming, outgoing, refused, stopping)
+        else await send(request, failed)
       })
       .catch((thrown: unknown) => {
         toEtcdError(thrown, context.environment.log)
@@ -78,7 +83,8 @@ export function createGateway(context: Context): Gateway {
   return {
     listener,
     upgrade(server, incoming, socket, head) {
-      const upgraded = webSockets.upgrade(incoming, socket, head)
+      const refused = refuseHost(context.hosts, incoming) !== undefined
+      const upgraded = !refused && webSockets.upgrade(incoming, socket, head)
       if (!upgraded) answerWithoutUpgrade(server, incoming, socket, head)
     },
     endStreams() {

@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http'
+import { type Answer, plain } from './answer.ts'
+
+/**
+ * What etcd's `--host-whitelist` says to a request without TLS: 421 if the name in its Host header isn't listed, by its
+ * exact spelling. It keeps pages out that have their own domain's name lead to this server (DNS rebinding, CVE-2018-5702).
+ */
+export function refuseHost(hosts: readonly string[], incoming: IncomingMessage): Answer | undefined {
+  if (hosts.includes('*') || 'encrypted' in incoming.socket) return undefined
+  const name = hostName(incoming.headers.host ?? '')
+  if (hosts.includes(name)) return undefined
+  const text = [
+    `This server doesn't answer to the host name ${JSON.stringify(name)} without TLS.`,
+    'If it should, add the name to --host-whitelist, or use https.',
+  ]
+  return plain(421, `${text.join('\n')}\n`)
+}
+
+/** As Go splits a host and its port: what can't be split is the name as it is. */
+function hostName(host: string): string {
+  const [, bracketed, name] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):[^:[\]]*$/.exec(host) ?? []
+  return bracketed ?? name ?? host
+}
