@@ -8,10 +8,10 @@ import { projectRoot, temporaryDir } from '../support/paths.ts'
 
 const run = promisify(execFile)
 
-/** The README's `console` blocks: a curl line, and what it prints. */
-function examples(): { command: string; output: string }[] {
-  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8')
-  return [...readme.matchAll(/^```console\n\$ (.+)\n([\s\S]*?)^```$/gm)].map(([, command, output]) => ({
+/** A page's `console` blocks: a curl line, and what it prints. */
+function examples(page: string): { command: string; output: string }[] {
+  const text = readFileSync(join(projectRoot, page), 'utf8')
+  return [...text.matchAll(/^```console\n\$ (.+)\n([\s\S]*?)^```$/gm)].map(([, command, output]) => ({
     command: command ?? '',
     output: output ?? '',
   }))
@@ -32,12 +32,16 @@ async function printed(command: string): Promise<string> {
   }
 }
 
-test('the curl lines of README.md print on a fresh store what it shows, in its order', async () => {
+test.each([
+  ['README.md', 11],
+  ['docs/readable-form.md', 5],
+  ['docs/large-ranges.md', 2],
+])('the curl lines of %s print on a fresh store what it shows, in its order', async (page, count) => {
   const dir = temporaryDir('readme')
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
   await using server = await startEdgetcd({ dataDir: join(dir, 'data') })
-  const found = examples()
-  expect(found.length).toBe(9)
+  const found = examples(page)
+  expect(found.length).toBe(count)
   for (const { command, output } of found) {
     const here = command.replaceAll('http://127.0.0.1:2379', server.url)
     expect(withoutIds(await printed(here)), command).toBe(withoutIds(output))
