@@ -110,7 +110,8 @@ class NodeConnection implements Connection, RpcRequest {
 
   send(text: string): Promise<void> {
     return new Promise((resolve) => {
-      this.#webSocket.send(text, () => {
+      this.#webSocket.send(text, (error) => {
+        if (error) this.end(EtcdError.of('Canceled', error))
         this.#silentPings = 0
         resolve()
       })
@@ -138,9 +139,9 @@ class NodeConnection implements Connection, RpcRequest {
     for (;;) {
       await clock.sleep(LIMITS.webSocketPingMs, closed.signal)
       if (closed.signal.aborted) return
-      if (this.#silentPings === SILENT_PINGS_MAX) return this.#webSocket.terminate()
+      if (this.#silentPings === SILENT_PINGS_MAX) this.#webSocket.terminate()
+      else this.#webSocket.ping()
       this.#silentPings++
-      this.#webSocket.ping()
     }
   }
 }
