@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startEdgetcd } from '../../support/edgetcd.ts'
 import { etcdBinary, type GatewayServer, startEtcd } from '../../support/etcd.ts'
-import { projectRoot, temporaryDir } from '../../support/paths.ts'
+import { projectRoot } from '../../support/paths.ts'
+import { type Postgres, startPostgres } from '../../support/postgres.ts'
 import { pythonEnvironment, runUnittest } from '../../support/python.ts'
 
 const here = join(projectRoot, 'test/clients/etcd3-py')
@@ -17,21 +17,15 @@ if ('missing' in python) console.log(`skipped: ${python.missing}`)
 const etcd = await etcdBinary()
 if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
 
-/** A new edgetcd with an empty store on its embedded PostgreSQL. */
-async function startEmptyEdgetcd(): Promise<GatewayServer> {
-  const dataDir = temporaryDir('etcd3-py')
-  const edgetcd = await startEdgetcd({ dataDir })
-  return {
-    gateway: edgetcd.gateway,
-    async [Symbol.asyncDispose]() {
-      await edgetcd[Symbol.asyncDispose]()
-      rmSync(dataDir, { recursive: true, force: true })
-    },
-  }
-}
-
 describe.skipIf('missing' in python)("every call of Python's etcd3-py", () => {
   if ('missing' in python) return
+  let postgres: Postgres
+  beforeAll(async () => {
+    postgres = await startPostgres(18)
+  })
+  afterAll(() => postgres?.[Symbol.asyncDispose]())
+  /** An edgetcd with an empty store. */
+  const startEmpty = () => startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
   /** What every_call.py prints of a server. */
   const transcript = async ({ gateway }: GatewayServer, environment: Readonly<Record<string, string>>) => {
     const env = { ...process.env, ...environment, EDGETCD_PORT: new URL(gateway.url).port }
@@ -41,19 +35,19 @@ describe.skipIf('missing' in python)("every call of Python's etcd3-py", () => {
   }
 
   it('gives what it gives with etcd', async () => {
-    await using edgetcd = await startEmptyEdgetcd()
+    await using edgetcd = await startEmpty()
     const { environment, recorded } = CALLS
     await expect(await transcript(edgetcd, environment)).toMatchFileSnapshot(join(here, recorded))
   })
 
   it('gives what it gives with etcd when authentication is on', async () => {
-    await using edgetcd = await startEmptyEdgetcd()
+    await using edgetcd = await startEmpty()
     const { environment, recorded } = AUTHENTICATION
     await expect(await transcript(edgetcd, environment)).toMatchFileSnapshot(join(here, recorded))
   })
 
   it('raises its own errors, as with etcd up to 3.5', async () => {
-    await using edgetcd = await startEmptyEdgetcd()
+    await using edgetcd = await startEmpty()
     const environment = { EDGETCD_PORT: new URL(edgetcd.gateway.url).port, PYTHONPATH: here }
     const result = await runUnittest(python.bin, ['typed_errors'], environment)
     expect(result, result.output).toMatchObject({ passed: true, ran: 1 })

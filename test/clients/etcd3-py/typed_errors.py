@@ -1,15 +1,14 @@
 """etcd3-py reads an error from a field that etcd had up to 3.5: with it, errors have types of their own."""
 
-import os
 import unittest
 
-import etcd3
 from etcd3 import errors
+from every_call import connect
 
 
 class TypedErrors(unittest.TestCase):
     def setUp(self):
-        self.client = etcd3.Client(port=int(os.environ["EDGETCD_PORT"]))
+        self.client = connect()
 
     def test_errors_have_their_types(self):
         revision = self.client.put("typed", "1").header.revision
