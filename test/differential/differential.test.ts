@@ -4,8 +4,9 @@ import { etcdBinary, startEtcd } from '../support/etcd.ts'
 import { POSTGRES_VERSIONS, type Postgres, postgresMissing, startPostgres } from '../support/postgres.ts'
 import { chosenSeed } from '../support/random.ts'
 import { authOperations } from './auth-generator.ts'
+import type { Pair } from './history.ts'
 import { expectNoDifference, freshPair } from './judge.ts'
-import { replay, runRandom } from './run.ts'
+import { type Outcome, replay, runRandom, type Trial } from './run.ts'
 
 /** EDGETCD_SEED replays what a failure printed; EDGETCD_RUNS and EDGETCD_OPERATIONS look further. */
 const seed = chosenSeed()
@@ -16,6 +17,14 @@ const operations = Number(process.env.EDGETCD_OPERATIONS ?? 250)
 const etcd = await etcdBinary()
 if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
 const path = 'path' in etcd ? etcd.path : ''
+
+function trial(
+  seed: number,
+  fresh: () => Promise<Pair & AsyncDisposable>,
+  run: (pair: Pair) => Promise<Outcome>,
+): Trial {
+  return { fresh, run, replay: (pair, operations) => replay(pair, operations, seed) }
+}
 
 describe.skipIf('missing' in etcd)(`the same random operations (seed ${seed}) to etcd and`, () => {
   const postgresOf: Postgres[] = []
@@ -35,21 +44,30 @@ describe.skipIf('missing' in etcd)(`the same random operations (seed ${seed}) to
 
   it('another etcd: the comparison itself is sound', { timeout: 180_000 }, () =>
     expectNoDifference(
-      () => freshPair(path, () => startEtcd(path)),
+      trial(
+        seed,
+        () => freshPair(path, () => startEtcd(path)),
+        (pair) => runRandom(pair, seed, operations),
+      ),
       seed,
-      (pair) => runRandom(pair, seed, operations),
     ),
   )
 
   for (let run = seed; run < seed + runs; run++) {
     it(`edgetcd, seed ${run}: equal answers, history, events and hashes`, { timeout: 180_000 }, () =>
-      expectNoDifference(withEdgetcd(run), run, (pair) => runRandom(pair, run, operations)),
+      expectNoDifference(
+        trial(run, withEdgetcd(run), (pair) => runRandom(pair, run, operations)),
+        run,
+      ),
     )
   }
 
   for (let run = seed; run < seed + authRuns; run++) {
     it(`edgetcd, seed ${run}: equal answers of user and role management`, { timeout: 180_000 }, () =>
-      expectNoDifference(withEdgetcd(run), run, (pair) => replay(pair, authOperations(run, operations), run)),
+      expectNoDifference(
+        trial(run, withEdgetcd(run), (pair) => replay(pair, authOperations(run, operations), run)),
+        run,
+      ),
     )
   }
 })

@@ -19,12 +19,14 @@ export interface StoreState {
  * Few keys, so that operations collide, and odd ones: zero bytes, 0xff, one the prefix of another. Twelve at most:
  * with more elements than that etcd's own order of equal elements is not defined.
  */
-const KEYS = ['00', '0000', '61', '6100', '6161', '6162', '62', '62ff', '63', '7f', 'ff', 'ffff'].map(hex)
+export const KEYS = ['00', '0000', '61', '6100', '6161', '6162', '62', '62ff', '63', '7f', 'ff', 'ffff'].map(
+  hex,
+)
 /** Ends between and beyond the keys; the zero byte is "to the end of the keyspace". */
-const ENDS = [...KEYS, ...['01', '6101', '64', '6200', 'fe', 'ffffff'].map(hex)]
-const TO_THE_END = hex('00')
+export const ENDS = [...KEYS, ...['01', '6101', '64', '6200', 'fe', 'ffffff'].map(hex)]
+export const TO_THE_END = hex('00')
 const VALUES = ['', 'x', 'y', 'longer value', '\u0000', '\u00ff\u0001'].map(b64)
-const LEASES = ['101', '102', '103', '104']
+export const LEASES = ['101', '102', '103', '104']
 const UNKNOWN_LEASES = ['999', '-7']
 
 function hex(digits: string): string {

@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
 import { type GatewayServer, startEtcd } from '../support/etcd.ts'
+import type { Operation } from './generator.ts'
 import type { Pair } from './history.ts'
-import { type Outcome, shrink } from './run.ts'
+import { type Outcome, shrink, type Trial } from './run.ts'
 
 /** An etcd and what `startCandidate` starts, both on an empty store. */
 export async function freshPair(
@@ -18,7 +19,7 @@ export async function freshPair(
   }
 }
 
-function report({ operations, difference }: Outcome, failedSeed: number): string {
+function report({ operations, difference }: Outcome<Operation>, failedSeed: number): string {
   return [
     `EDGETCD_SEED=${failedSeed} differs in ${difference?.what}`,
     `etcd:    ${JSON.stringify(difference?.reference)}`,
@@ -28,15 +29,14 @@ function report({ operations, difference }: Outcome, failedSeed: number): string
   ].join('\n')
 }
 
-/** Fails with the fewest operations found that make the two differ, when `run` finds a difference. */
-export async function expectNoDifference(
-  fresh: () => Promise<Pair & AsyncDisposable>,
+/** Fails with the fewest operations found that make the two differ, when the trial's run finds a difference. */
+export async function expectNoDifference<P, O extends Operation>(
+  trial: Trial<P, O>,
   seed: number,
-  run: (pair: Pair) => Promise<Outcome>,
 ): Promise<void> {
-  await using pair = await fresh()
-  const outcome = await run(pair)
+  await using servers = await trial.fresh()
+  const outcome = await trial.run(servers)
   if (!outcome.difference) return
-  const smallest = await shrink(fresh, outcome, seed, 60_000)
+  const smallest = await shrink(trial, outcome, 60_000)
   expect.fail(report(smallest, seed))
 }

@@ -3,10 +3,18 @@ import { SeededRandom } from '../support/random.ts'
 import { mayRewrite, type Operation, OperationGenerator, type StoreState } from './generator.ts'
 import { ask, compareHistories, type Difference, headerRevision, type Pair } from './history.ts'
 
-export interface Outcome {
+export interface Outcome<O extends Operation = Operation> {
   /** What was sent, up to the first difference. */
-  readonly operations: readonly Operation[]
+  readonly operations: readonly O[]
   readonly difference?: Difference
+}
+
+/** How operations are tried on servers that nobody has used. */
+export interface Trial<P = Pair, O extends Operation = Operation> {
+  readonly fresh: () => Promise<P & AsyncDisposable>
+  readonly run: (servers: P) => Promise<Outcome<O>>
+  /** Sends just these. */
+  readonly replay: (servers: P, operations: readonly O[]) => Promise<Outcome<O>>
 }
 
 /** Gives both servers the same `count` operations out of `seed`, and compares every answer and then the history. */
@@ -38,7 +46,7 @@ async function run(
   return difference ? { operations, difference } : { operations }
 }
 
-function advance(state: StoreState, operation: Operation, answer: JsonObject): void {
+export function advance(state: StoreState, operation: Operation, answer: JsonObject): void {
   if (answer.status !== 200) return
   state.revision = headerRevision(answer) || state.revision
   if (mayRewrite(operation)) state.rewritten.add(state.revision)
@@ -49,12 +57,11 @@ function advance(state: StoreState, operation: Operation, answer: JsonObject): v
  * Looks for fewer operations that still make the two differ: leaves out halves, quarters and so on, each time on
  * fresh servers, until nothing more can go or `budgetMs` is over.
  */
-export async function shrink(
-  freshPair: () => Promise<Pair & AsyncDisposable>,
-  failing: Outcome,
-  seed: number,
+export async function shrink<P, O extends Operation>(
+  { fresh, replay }: Trial<P, O>,
+  failing: Outcome<O>,
   budgetMs: number,
-): Promise<Outcome> {
+): Promise<Outcome<O>> {
   const deadline = Date.now() + budgetMs
   let best = failing
   for (
@@ -64,8 +71,8 @@ export async function shrink(
   ) {
     for (let from = best.operations.length - size; from >= 0 && Date.now() < deadline; from -= size) {
       const fewer = best.operations.filter((_, index) => index < from || index >= from + size)
-      await using pair = await freshPair()
-      const outcome = await replay(pair, fewer, seed)
+      await using servers = await fresh()
+      const outcome = await replay(servers, fewer)
       if (outcome.difference) best = outcome
     }
   }

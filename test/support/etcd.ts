@@ -56,8 +56,8 @@ function firstLines(error: unknown): string {
     .join(' ')
 }
 
-/** Starts an etcd of one member on an empty directory. Its store is at revision 1. */
-export async function startEtcd(path: string): Promise<GatewayServer> {
+/** Starts an etcd of one member on an empty directory, with `flags` besides. Its store is at revision 1. */
+export async function startEtcd(path: string, ...flags: string[]): Promise<GatewayServer> {
   const dir = temporaryDir('etcd')
   const [clientPort, peerPort] = await freePorts(2)
   const url = `http://127.0.0.1:${clientPort}`
@@ -67,6 +67,7 @@ export async function startEtcd(path: string): Promise<GatewayServer> {
     ...['--listen-client-urls', url, '--advertise-client-urls', url],
     ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
     ...['--initial-cluster', `default=${peerUrl}`],
+    ...flags,
   ])
   const gateway = new Gateway(url)
   await waitUntilReady('etcd', child, async () => (await gateway.status('/readyz')) === 200)

@@ -4,6 +4,9 @@ import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:h
 export type JsonObject = { readonly [field: string]: Json }
 export type Json = string | number | boolean | null | JsonObject | readonly Json[]
 
+/** Names and values of a request's headers. */
+export type Headers = Readonly<Record<string, string>>
+
 export interface Answer {
   readonly status: number
   readonly body: JsonObject
@@ -51,10 +54,15 @@ export class Gateway {
   }
 
   /** One unary call. Rejects when there is no answer: connection refused, reset or `timeoutMs` passed. */
-  call(path: string, body: JsonObject, options: { timeoutMs?: number } = {}): Promise<Answer> {
+  call(
+    path: string,
+    body: JsonObject,
+    options: { timeoutMs?: number; headers?: Headers } = {},
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const payload = JSON.stringify(body)
-      const sent = this.#request(path, { 'content-length': Buffer.byteLength(payload) }, (response) => {
+      const headers = { ...options.headers, 'content-length': String(Buffer.byteLength(payload)) }
+      const sent = this.#request(path, headers, (response) => {
         readAll(response).then(
           (raw) => resolve({ status: response.statusCode ?? 0, body: parse(raw) }),
           reject,
@@ -101,10 +109,15 @@ export class Gateway {
 
   /** Opens a stream whose request is `bodies`, one JSON object after the other, and is then finished. */
   stream(path: string, ...bodies: JsonObject[]): JsonStream {
+    return this.streamWith({}, path, ...bodies)
+  }
+
+  /** The same with more headers. */
+  streamWith(headers: Headers, path: string, ...bodies: JsonObject[]): JsonStream {
     return new JsonStream((onResponse) => {
       const sent = request(
         new URL(path, this.url),
-        { method: 'POST', agent: false, headers: { 'content-type': 'application/json' } },
+        { method: 'POST', agent: false, headers: { 'content-type': 'application/json', ...headers } },
         onResponse,
       )
       sent.end(bodies.map((body) => JSON.stringify(body)).join('\n'))
@@ -116,11 +129,7 @@ export class Gateway {
     this.#agent.destroy()
   }
 
-  #request(
-    path: string,
-    headers: Record<string, number>,
-    onResponse: (r: IncomingMessage) => void,
-  ): ClientRequest {
+  #request(path: string, headers: Headers, onResponse: (r: IncomingMessage) => void): ClientRequest {
     return request(
       new URL(path, this.url),
       { method: 'POST', agent: this.#agent, headers: { 'content-type': 'application/json', ...headers } },
