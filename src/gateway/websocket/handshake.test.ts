@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RpcRequest } from '../request.ts'
-import { acceptedProtocol, readWebSocketToken, webSocketRpc } from './handshake.ts'
+import { acceptedProtocol, mayConnect, readWebSocketToken, webSocketRpc } from './handshake.ts'
 
 const reader = (headers: Readonly<Record<string, string>>) => (name: string) => headers[name]
 const WANTED = { upgrade: 'websocket' }
@@ -17,12 +17,34 @@ describe('a WebSocket is there', () => {
     },
   )
 
-  it.each(['/v3/kv/range', '/v3/watch/', '/v3//watch', '/v3/nothing', '/version', '/keys/v3/watch', '/%'])(
-    'not on %s',
-    (target) => {
-      expect(webSocketRpc('GET', target, reader(WANTED))).toBeUndefined()
-    },
-  )
+  it.each([
+    '/v3/kv/range',
+    '/v3/maintenance/snapshot',
+    '/v3/watch/',
+    '/v3//watch',
+    '/v3/nothing',
+    '/version',
+    '/keys/v3/watch',
+    '/%',
+  ])('not on %s', (target) => {
+    expect(webSocketRpc('GET', target, reader(WANTED))).toBeUndefined()
+  })
+})
+
+describe('a page', () => {
+  const host = 'etcd.example:2379'
+  it.each([
+    [['*'], 'https://evil.example', true],
+    [['https://a.example'], 'https://a.example', true],
+    [['https://a.example'], 'https://a.example.evil', false],
+    [['https://a.example'], 'http://a.example', false],
+    [['https://a.example'], 'null', false],
+    [['https://a.example'], 'https://etcd.example:2379', true],
+    [['https://a.example'], 'https://etcd.example', false],
+    [[], undefined, true],
+  ])('with %j allowed, of %s: %s', (origins, origin, expected) => {
+    expect(mayConnect(origins, reader({ host, ...(origin && { origin }) }))).toBe(expected)
+  })
 })
 
 describe('the token', () => {

@@ -1,3 +1,4 @@
+import type { Origins } from '../cors.ts'
 import type { HeaderReader } from '../method.ts'
 import { type RpcRequest, readToken } from '../request.ts'
 import { RPCS, type StreamRpc } from '../rpcs.ts'
@@ -6,8 +7,8 @@ import { readTarget } from '../target.ts'
 const BEARER = 'Bearer'
 
 /**
- * The streaming RPC that a request wants a WebSocket for; undefined for any other request, which is answered as if it
- * didn't ask to upgrade. etcd upgrades on all paths under /v3/, but a unary RPC then never answers.
+ * The RPC that a request wants a WebSocket for: a stream without an end of its own. Undefined for any other request,
+ * which is answered as if it didn't ask to upgrade. etcd upgrades on all paths under /v3/, and then never answers.
  */
 export function webSocketRpc(
   method: string | undefined,
@@ -17,7 +18,19 @@ export function webSocketRpc(
   if (method !== 'GET' || header('upgrade')?.toLowerCase() !== 'websocket') return undefined
   const { kind, ...rest } = readTarget(target)
   const rpc = kind === 'rpc' && 'path' in rest ? RPCS.get(rest.path) : undefined
-  return rpc?.kind === 'stream' ? rpc : undefined
+  return rpc?.kind === 'stream' && !rpc.isFinite ? rpc : undefined
+}
+
+/**
+ * Whether the page that asks, if it is a page, may read what comes. Browsers leave that to the server: a WebSocket needs
+ * no CORS headers. So the origins are those that CORS allows, all of them by default, and the server's own. That is no
+ * less safe than POST is, for a page has no rights but those of the token that it sends itself; and where the browser
+ * vouches for its user by a certificate, `--cors` keeps other origins out of both. etcd lets every origin in.
+ */
+export function mayConnect(origins: Origins, header: HeaderReader): boolean {
+  const origin = header('origin')
+  if (origin === undefined || origins.includes('*') || origins.includes(origin)) return true
+  return URL.canParse(origin) && new URL(origin).host === header('host')
 }
 
 /** The subprotocol that the server agrees to, as etcd: the one that announces a token. The token isn't said back. */

@@ -229,6 +229,14 @@ describe('a connection ends', () => {
   })
 })
 
+it('a page of an origin that CORS keeps out is refused', async () => {
+  const server = await serve({}, { origins: ['https://a.example'] })
+  await expect(connect(server, '/v3/watch', { origin: 'https://b.example' })).rejects.toThrow('403')
+  const allowed = await connect(server, '/v3/watch', { origin: 'https://a.example' })
+  allowed.send(CREATE)
+  expect(await allowed.json()).toMatchObject({ result: { created: true } })
+})
+
 describe('a client that is gone', () => {
   it('ends the call, whether it said so or not', async () => {
     let gone = deferred<unknown>()

@@ -11,7 +11,7 @@ import type { RpcRequest } from '../request.ts'
 import { STREAM_ENDED } from '../stream-call.ts'
 import { queryOf, targetOf } from '../target.ts'
 import { FrameQueue } from './frame-queue.ts'
-import { acceptedProtocol, webSocketRpc } from './handshake.ts'
+import { acceptedProtocol, mayConnect, webSocketRpc } from './handshake.ts'
 import { type Connection, serveSession } from './session.ts'
 
 /** The connections of a server, and how they end. */
@@ -40,7 +40,10 @@ const OPTIONS: ServerOptions & { readonly closeTimeout: number } = {
 export function createWebSockets(context: Context): WebSockets {
   const open = new Set<NodeConnection>()
   let stopping = false
-  const server = new WebSocketServer(OPTIONS)
+  const server = new WebSocketServer({
+    ...OPTIONS,
+    verifyClient: ({ req }, answer) => answer(mayConnect(context.origins, headerReader(req)), 403),
+  })
   return {
     upgrade(incoming, socket, head) {
       const rpc = webSocketRpc(incoming.method, targetOf(incoming.url ?? ''), headerReader(incoming))

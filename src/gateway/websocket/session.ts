@@ -8,8 +8,8 @@
  *   server's stop 1001, a frame above the limit 1009.
  * - After a malformed request etcd reads nothing more and doesn't tell; it then doesn't notice its client's end either.
  *   Here it ends the connection, with all its watches.
- * - An RPC with one request (observe, snapshot) gets that from the first frames; what follows is thrown away. In etcd
- *   it waits for an end of the body, which never comes.
+ * - An RPC with one request (observe) gets that from the first frames; what follows is thrown away. In etcd it waits
+ *   for an end of the body, which never comes.
  * - Grpc-Timeout and the other headers of a POST hold, where a client can send them; etcd forgets them.
  */
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'

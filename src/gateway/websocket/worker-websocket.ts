@@ -1,13 +1,15 @@
 /** WebSocket in workerd. */
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import { toResponse } from '../answer.ts'
 import type { Context } from '../context.ts'
+import { errorAnswer } from '../errors.ts'
 import { toRpcRequest } from '../fetch.ts'
 import type { RpcRequest } from '../request.ts'
 import { STREAM_ENDED } from '../stream-call.ts'
 import { targetOf } from '../target.ts'
 import { FrameQueue } from './frame-queue.ts'
-import { acceptedProtocol, webSocketRpc } from './handshake.ts'
+import { acceptedProtocol, mayConnect, webSocketRpc } from './handshake.ts'
 import { CLOSE, type Connection, serveSession } from './session.ts'
 
 /** What of workerd's WebSocket is used. */
@@ -23,7 +25,7 @@ interface WorkerSocket {
 /** The two ends of a connection: the client's and ours. */
 declare const WebSocketPair: new () => { readonly 0: WorkerSocket; readonly 1: WorkerSocket }
 
-/** A handshake that succeeded, and when the connection has ended. */
+/** The answer to a handshake, and when the connection has ended. */
 export interface Upgraded {
   readonly response: Response
   readonly ended: Promise<void>
@@ -34,6 +36,9 @@ export function upgradeInWorker(request: Request, context: Context): Upgraded | 
   const handshake = toRpcRequest(request)
   const rpc = webSocketRpc(request.method, targetOf(request.url), handshake.header)
   if (rpc === undefined) return undefined
+  if (!mayConnect(context.origins, handshake.header)) {
+    return { response: toResponse(errorAnswer(EtcdError.of('PermissionDenied'))), ended: Promise.resolve() }
+  }
   const { 0: client, 1: server } = new WebSocketPair()
   const connection = new WorkerConnection(server, handshake)
   const ended = serveSession(rpc, connection, connection, context)
