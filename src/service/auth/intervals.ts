@@ -46,6 +46,16 @@ export class KeySet {
     return new KeySet(merged)
   }
 
+  /** How many intervals it takes to say it. */
+  get size(): number {
+    return this.#intervals.length
+  }
+
+  /** The keys that are in either set. */
+  or(other: KeySet): KeySet {
+    return KeySet.of([...this.#intervals, ...other.#intervals])
+  }
+
   /** Whether every key of the interval is in the set. One that holds no key belongs to where it begins, as in etcd. */
   contains({ from, to }: KeyInterval): boolean {
     const home = this.#intervals[this.#lastFrom(from)]
