@@ -13,6 +13,12 @@ export interface KeyRequest {
   readonly body?: Uint8Array | string
 }
 
+/** What tests look for in an answer. */
+export const json = ({ body }: KeyAnswer): unknown => JSON.parse(body.toString())
+export const etag = ({ headers }: KeyAnswer): string => headers.etag ?? ''
+export const revision = ({ headers }: KeyAnswer): number => Number(headers['edgetcd-revision'])
+export const error = (code: number, message: string) => ({ error: message, code, message })
+
 /** Speaks HTTP with `/keys/` and sends each target as it is written: fetch would clean it. */
 export class KeyClient implements Disposable {
   readonly #url: string
