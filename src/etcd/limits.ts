@@ -24,6 +24,8 @@ export const LIMITS = {
   /** Tokens and users that a process remembers, so that most calls have nothing to look up. */
   tokensRememberedMax: 10_000,
   usersRememberedMax: 1_000,
+  /** Messages within one request: far more than a transaction that is let through has. */
+  requestMessagesMax: 100_000,
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
   /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */

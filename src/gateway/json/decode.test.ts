@@ -5,6 +5,7 @@ import { PermissionSchema } from '../../etcd/generated/authpb/auth_pb.ts'
 import * as rpc from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { file_v3electionpb_election } from '../../etcd/generated/v3electionpb/election_pb.ts'
 import { file_v3lockpb_lock } from '../../etcd/generated/v3lockpb/lock_pb.ts'
+import { LIMITS } from '../../etcd/limits.ts'
 import { messageTable } from '../../etcd/message-table.ts'
 import { arbitraryBody } from './arbitrary-bodies.ts'
 import { decodeExact } from './exact.ts'
@@ -303,6 +304,23 @@ describe('etcd: errors', () => {
     )
     expect(decode(RangeRequestSchema, Uint8Array.of(0xad))).toBe(
       "invalid character '\\u00ad' looking for beginning of value",
+    )
+  })
+})
+
+describe.each([
+  ['fast', decodeFast],
+  ['exact', decodeExact],
+])('the %s reader', (_, read) => {
+  const empty = (count: number) => `{"compare":[${Array(count).fill('{}')}],"success":[{"request_put":{}}]`
+
+  it('gives up at a message too many, whatever follows', () => {
+    // The transaction, its operation and the put in that are messages too.
+    const table = messageTable(TxnRequestSchema)
+    const most = LIMITS.requestMessagesMax - 3
+    expect(read(table, bytes(`${empty(most)}}`))?.compare).toHaveLength(most)
+    expect(outcome(() => read(table, bytes(`${empty(most + 1)}}`)))).toBe(
+      'etcdserver: too many operations in txn request',
     )
   })
 })

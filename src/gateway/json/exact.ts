@@ -12,6 +12,7 @@ import {
 } from '../../etcd/message-table.ts'
 import { decodeBase64 } from './base64.ts'
 import { Byte, encodeUtf8, isSpace } from './characters.ts'
+import { checkMessages } from './messages.ts'
 import {
   INT32,
   INT64,
@@ -60,6 +61,7 @@ type Scalar = { readonly value: unknown } | 'unknown'
 class ExactDecoder {
   readonly #tokens: TokenReader
   readonly #open: OpenMessage[] = []
+  #messages = 0
 
   constructor(value: Uint8Array) {
     this.#tokens = new TokenReader(value)
@@ -77,6 +79,7 @@ class ExactDecoder {
   #openMessage(table: MessageTable): PlainMessage {
     const token = this.#tokens.read()
     if (token.kind !== TokenKind.OpenObject) throw this.#tokens.unexpected(token)
+    checkMessages(++this.#messages)
     const message = table.create()
     this.#open.push({ table, message, seen: 0, seenOneofs: new Set(), list: undefined })
     return message

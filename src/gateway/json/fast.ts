@@ -7,6 +7,7 @@ import { isUtf8 } from 'node:buffer'
 import { FieldKind, type FieldTable, type MessageTable, type PlainMessage } from '../../etcd/message-table.ts'
 import { decodeBase64Bytes } from './base64.ts'
 import { Byte, decodeUtf8 } from './characters.ts'
+import { checkMessages } from './messages.ts'
 
 /** Messages within messages; real ones have a handful, and each costs stack. */
 const DEPTH_MAX = 32
@@ -33,6 +34,7 @@ class FastDecoder {
   readonly #bytes: Uint8Array
   #at = 0
   #depth = 0
+  #messages = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
@@ -65,6 +67,7 @@ class FastDecoder {
 
   #message(table: MessageTable): PlainMessage {
     if (++this.#depth > DEPTH_MAX) throw UNUSUAL
+    checkMessages(++this.#messages)
     this.#expect(Byte.OpenBrace)
     const message = table.create()
     let seen = 0
