@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { LOG_ENTRIES, logDuring } from '../support/postgres-log.ts'
+import { LOG_ENTRIES } from '../support/postgres-log.ts'
+import { statementsOf } from './sent.ts'
 
 /** Requests for one key, in this order. */
 const REQUESTS: readonly [method: string, query: string, headers: Record<string, string>, status: number][] =
@@ -27,11 +28,10 @@ it('invariant 3: each request under /keys/ is one statement, its conditions incl
   await server.gateway.ok('/v3/kv/deleterange', { key: 'aw==' })
   for (const [method, query, headers, status] of REQUESTS) {
     const body = method === 'PUT' ? { body: 'value' } : {}
-    const entries = await logDuring(postgres, async () => {
+    const sent = await statementsOf(postgres, async () => {
       const answer = await fetch(`${server.url}/keys/k${query}`, { method, headers, ...body })
       expect(answer.status).toBe(status)
     })
-    const sent = entries.filter((entry) => entry.startsWith('edgetcd=LOG:  execute'))
     expect(sent, `${method} ${query} ${JSON.stringify(headers)}`).toHaveLength(1)
   }
 })

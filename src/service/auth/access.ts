@@ -3,7 +3,15 @@ import { LIMITS } from '../../etcd/limits.ts'
 import type { Rights } from '../../store/auth/authentication.ts'
 import type { Store } from '../../store/store.ts'
 import type { Call } from '../call.ts'
-import { Anyone, type Caller, Nobody, type RightsInForce, User, type UserIdentity } from './caller.ts'
+import {
+  Anyone,
+  type Caller,
+  Nobody,
+  Refusal,
+  type RightsInForce,
+  User,
+  type UserIdentity,
+} from './caller.ts'
 import { claimedUser, type Tokens } from './tokens.ts'
 
 /** What is known of the rights, all of it under one version of them. */
@@ -30,8 +38,6 @@ export interface AccessOptions {
   readonly memory?: AccessMemory
 }
 
-/** What a caller is told for lack of rights. */
-const REFUSALS = ['UserEmpty', 'InvalidAuthToken', 'PermissionDenied'] as const
 /** Each further try means that the rights were changed just then. */
 const TRIES_MAX = 10
 
@@ -78,7 +84,7 @@ export class Access {
       this.#forget(authVersion)
       return true
     }
-    if (!REFUSALS.some((name) => error.is(name))) return false
+    if (!(error instanceof Refusal)) return false
     const { known } = await this.#read(undefined)
     return known.authVersion !== authVersion
   }
@@ -88,7 +94,7 @@ export class Access {
     if (call.token === undefined) return this.#remembered(known, '', () => new Nobody(known, this.#store))
     const { clusterId } = await this.#store.identity()
     const identity = await this.#tokens.verify(call.token, clusterId, known.signingKey)
-    if (identity === undefined) throw EtcdError.of('InvalidAuthToken')
+    if (identity === undefined) throw new Refusal('InvalidAuthToken')
     return await this.#user(identity)
   }
 
@@ -115,7 +121,7 @@ export class Access {
   async #user(identity: UserIdentity): Promise<Caller> {
     const { known, rights } = await this.#rightsOf(identity.name)
     if (!known.enabled) return this.#remembered(known, '', () => new Anyone(known, this.#store))
-    if (rights?.passwordVersion !== identity.passwordVersion) throw EtcdError.of('InvalidAuthToken')
+    if (rights?.passwordVersion !== identity.passwordVersion) throw new Refusal('InvalidAuthToken')
     return this.#remembered(known, identity.name, () => new User(known, this.#store, identity.name, rights))
   }
 

@@ -1,4 +1,4 @@
-import { EtcdError } from '../../etcd/errors.ts'
+import { ETCD_ERRORS, EtcdError } from '../../etcd/errors.ts'
 import { Permission_Type as PermissionType } from '../../etcd/generated/authpb/auth_pb.ts'
 import type { Proposer } from '../../etcd/proposal-size.ts'
 import type { UserRights } from '../../store/auth/authentication.ts'
@@ -8,6 +8,14 @@ import { KeySet, keyInterval } from './intervals.ts'
 
 /** Whoever has it may do everything. */
 export const ROOT_ROLE = 'root'
+
+/** A call was turned away for lack of rights, as far as they are known. */
+export class Refusal extends EtcdError {
+  constructor(name: 'UserEmpty' | 'PermissionDenied' | 'InvalidAuthToken') {
+    const [code, message] = ETCD_ERRORS[name]
+    super(code, message)
+  }
+}
 
 /** Who somebody proved to be. */
 export interface UserIdentity {
@@ -84,19 +92,19 @@ export class Nobody extends Caller {
   }
 
   override mustBeKnown(): void {
-    throw EtcdError.of('UserEmpty')
+    throw new Refusal('UserEmpty')
   }
 
   override mustBeRoot(): void {
-    throw EtcdError.of('UserEmpty')
+    throw new Refusal('UserEmpty')
   }
 
   override mustRead(): void {
-    throw EtcdError.of('UserEmpty')
+    throw new Refusal('UserEmpty')
   }
 
   override mustWrite(): void {
-    throw EtcdError.of('UserEmpty')
+    throw new Refusal('UserEmpty')
   }
 
   override hasRole(): boolean {
@@ -130,15 +138,15 @@ export class User extends Caller {
   override mustBeKnown(): void {}
 
   override mustBeRoot(): void {
-    if (!this.#isRoot) throw EtcdError.of('PermissionDenied')
+    if (!this.#isRoot) throw new Refusal('PermissionDenied')
   }
 
   override mustRead(key: Uint8Array, rangeEnd: Uint8Array): void {
-    if (!this.#readable.contains(keyInterval(key, rangeEnd))) throw EtcdError.of('PermissionDenied')
+    if (!this.#readable.contains(keyInterval(key, rangeEnd))) throw new Refusal('PermissionDenied')
   }
 
   override mustWrite(key: Uint8Array, rangeEnd: Uint8Array): void {
-    if (!this.#writable.contains(keyInterval(key, rangeEnd))) throw EtcdError.of('PermissionDenied')
+    if (!this.#writable.contains(keyInterval(key, rangeEnd))) throw new Refusal('PermissionDenied')
   }
 
   override hasRole(role: string): boolean {
