@@ -4,6 +4,8 @@ import { LIMITS } from './etcd/limits.ts'
 import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { SlowStatements } from './observe/slow-statements.ts'
+import type { StoreSample } from './observe/store-gauges.ts'
 import { Access, type AccessMemory } from './service/auth/access.ts'
 import { createAuth } from './service/auth/index.ts'
 import { Tokens } from './service/auth/tokens.ts'
@@ -11,14 +13,17 @@ import { createCluster } from './service/cluster/index.ts'
 import { Sweeper } from './service/compactor/sweeper.ts'
 import { RunningCalls } from './service/coordination/running-calls.ts'
 import { createElection } from './service/election/index.ts'
+import { countOperations } from './service/kv/counted.ts'
 import { createKv } from './service/kv/index.ts'
 import { createLease } from './service/lease/index.ts'
 import { createLock } from './service/lock/index.ts'
 import { createHealth, createMaintenance } from './service/maintenance/index.ts'
+import { Quota } from './service/maintenance/quota.ts'
 import { createWatch, type WatchMetrics } from './service/watch/index.ts'
 import { Engine, type EngineMemory } from './store/engine.ts'
 import type { Sql } from './store/sql.ts'
 import { Store } from './store/store.ts'
+import { timedSql } from './store/timed-sql.ts'
 
 export interface ComposeOptions {
   readonly sql: Sql
@@ -38,6 +43,8 @@ export type Memory = EngineMemory & AccessMemory & { tokens?: Tokens }
 export interface Application {
   readonly store: Store
   readonly context: Context
+  /** Raises NOSPACE if the store has reached its quota: for a process that doesn't live long enough to do so by itself. */
+  checkQuota(): Promise<void>
   /** Ends the watches. */
   endWatches(): void
   /** Ends the watches, finishes the writes that were accepted, and closes the connections. */
@@ -50,16 +57,27 @@ const POLL_INTERVAL_MIN_MS = 50
 /** Puts the application together on a driver: the one place that knows every part. */
 export function compose(options: ComposeOptions): Application {
   const { sql, config, environment, instruments, resident, memory = {} } = options
-  const store = new Store(
-    new Engine({
-      sql,
-      schema: config.schema,
-      environment,
-      leaseTimer: resident,
-      batched: (requests) => instruments.batchRequests.observe(requests),
-      memory,
-    }),
-  )
+  const slow = new SlowStatements(config.warningApplyDuration, environment.log, instruments.slowStatements)
+  let quota: Quota | undefined
+  const engine = new Engine({
+    sql: timedSql(sql, (statement, tookMs) => slow.statement(statement, tookMs)),
+    schema: config.schema,
+    environment,
+    leaseTimer: resident,
+    batched: (batch) => {
+      instruments.batchRequests.observe(batch.requests.length)
+      instruments.commitSeconds.observe(batch.tookMs / 1000)
+      slow.batch(batch)
+      if (!resident) return
+      const bytes = batch.requests.reduce((sum, request) => sum + request.bytes, 0)
+      quota?.written(batch.requests.length, bytes)
+    },
+    memory,
+  })
+  const store = new Store(engine)
+  if (config.quotaBackendBytes !== undefined) {
+    quota = new Quota(store, config.quotaBackendBytes, environment)
+  }
   memory.tokens ??= new Tokens({ key: config.authToken, ttl: config.authTokenTtl, clock: environment.clock })
   const { tokens } = memory
   const access = new Access({ store, tokens, memory })
@@ -73,14 +91,20 @@ export function compose(options: ComposeOptions): Application {
     pollIntervalMs: { min: Math.min(POLL_INTERVAL_MIN_MS, pollInterval), max: pollInterval },
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })
-  if (resident) countWatches(instruments.metrics, watches.metrics)
+  if (resident) {
+    countWatches(instruments.metrics, watches.metrics)
+    countStore(instruments.metrics, engine, config)
+  }
   const sweeper = resident ? new Sweeper(store, environment) : undefined
-  const kv = createKv({
-    access,
-    sweepSoon: () => sweeper?.soon(),
-    txnOpsMax: config.maxTxnOps,
-    requestBytesMax: config.maxRequestBytes,
-  })
+  const kv = countOperations(
+    createKv({
+      access,
+      sweepSoon: () => sweeper?.soon(),
+      txnOpsMax: config.maxTxnOps,
+      requestBytesMax: config.maxRequestBytes,
+    }),
+    instruments.operations,
+  )
   const lease = createLease(access, environment)
   const { watch, longPoll } = watches
   const calls = new RunningCalls()
@@ -90,7 +114,7 @@ export function compose(options: ComposeOptions): Application {
     lease,
     watch: { watch },
     cluster: createCluster({ store, access, name: config.name, clientUrls: config.advertiseClientUrls }),
-    maintenance: createMaintenance(access),
+    maintenance: createMaintenance({ access, quotaBytes: config.quotaBackendBytes }),
     auth: createAuth({ store, access, tokens, environment, requestBytesMax: config.maxRequestBytes }),
     lock: createLock(foundation),
     election: createElection(foundation),
@@ -104,12 +128,21 @@ export function compose(options: ComposeOptions): Application {
       environment,
       instruments,
       messageBytesMax: config.maxRequestBytes + LIMITS.messageOverheadBytes,
+      warningUnaryMs: config.warningUnaryRequestDuration,
+      sampleStore: () =>
+        instruments.store.refresh(
+          environment.clock,
+          () => sampleOf(store),
+          () => watches.metrics.position,
+        ),
       origins: config.cors,
       hosts: config.hostWhitelist,
     },
+    checkQuota: async () => quota?.check(),
     endWatches: watches.close,
     async close() {
       watches.close()
+      await quota?.close()
       await sweeper?.close()
       // A lock or a campaign that waited has to take its key back.
       await calls.settled()
@@ -118,11 +151,51 @@ export function compose(options: ComposeOptions): Application {
   }
 }
 
+async function sampleOf(store: Store): Promise<StoreSample> {
+  const { head, size, sizeInUse, sweptRevision } = await store.status.read()
+  const { revision, compactRevision } = head
+  return { revision, compactRevision, sweptRevision, size, sizeInUse }
+}
+
+function countStore(metrics: Metrics, engine: Engine, { quotaBackendBytes }: Config): void {
+  metrics.gauge('etcd_server_quota_backend_bytes', 'Current backend storage quota size in bytes.', () =>
+    Number(quotaBackendBytes ?? -1n),
+  )
+  metrics.gauge(
+    'etcd_server_proposals_pending',
+    'The current number of pending proposals to commit.',
+    () => engine.pendingWrites,
+  )
+}
+
 function countWatches(metrics: Metrics, watches: WatchMetrics): void {
   const gauges: [string, string, () => number][] = [
-    ['etcd_debugging_mvcc_watch_stream_total', 'Watch streams and long polls.', () => watches.streams],
-    ['etcd_debugging_mvcc_watcher_total', 'Watchers.', () => watches.watchers],
-    ['etcd_debugging_mvcc_slow_watcher_total', 'Watchers that are behind.', () => watches.slowWatchers],
+    ['etcd_debugging_mvcc_watch_stream_total', 'Total number of watch streams.', () => watches.streams],
+    ['etcd_debugging_mvcc_watcher_total', 'Total number of watchers.', () => watches.watchers],
+    [
+      'etcd_debugging_mvcc_slow_watcher_total',
+      'Total number of unsynced slow watchers.',
+      () => watches.slowWatchers,
+    ],
+    [
+      'etcd_debugging_mvcc_pending_events_total',
+      'Total number of pending events to be sent.',
+      () => watches.pendingEvents,
+    ],
+    [
+      'edgetcd_watch_lag_revisions',
+      'Revisions that the slowest watcher has yet to read; 0 while all are at the tail.',
+      () => watches.lag,
+    ],
   ]
   for (const [name, help, read] of gauges) metrics.gauge(name, help, read)
+  metrics.counted(
+    'etcd_debugging_mvcc_events_total',
+    'Total number of events sent by this member.',
+    () => watches.eventsSent,
+  )
+  metrics.gauges('edgetcd_waiting_watchers', 'Watchers that wait for events, by how they are asked for.', [
+    { labels: { kind: 'stream' }, read: () => watches.watchers - watches.longPolls },
+    { labels: { kind: 'long_poll' }, read: () => watches.longPolls },
+  ])
 }

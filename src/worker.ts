@@ -42,12 +42,13 @@ export default {
     return new Response(readable, response)
   },
 
-  /** The trigger of wrangler.toml: ends leases that are due, compacts as configured, frees space. */
+  /** The trigger of wrangler.toml: ends leases that are due, compacts as configured, frees space, minds the quota. */
   async scheduled(_event: unknown, bindings: Bindings, _execution: Execution): Promise<void> {
     const { application, config } = open(bindings)
     const { store, context } = application
     try {
       await runTrigger(store, config.retention, context.environment, new AbortController().signal)
+      await application.checkQuota()
     } finally {
       await application.close()
     }

@@ -150,6 +150,7 @@ async function answerProbe(checks: readonly operations.Check[], c: HonoContext<A
 
 /** The one answer that etcd compresses. */
 async function answerMetrics(c: HonoContext<App>): Promise<Answer> {
+  await c.env.context.sampleStore()
   const text = c.env.context.instruments.metrics.text()
   const headers = { 'Content-Type': METRICS_CONTENT_TYPE, 'Cache-Control': 'no-store' }
   if (!acceptsGzip(c.req.raw)) return { status: 200, headers, body: text }

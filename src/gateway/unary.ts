@@ -19,9 +19,11 @@ export async function answerUnary(
   rpc: UnaryRpc,
   request: RpcRequest,
   body: Uint8Array,
-  { services, environment, instruments, messageBytesMax }: Context,
+  context: Context,
 ): Promise<Answer> {
+  const { services, environment, instruments, messageBytesMax } = context
   const done = instruments.rpcs.started(rpc)
+  const startMs = performance.now()
   try {
     const timeoutMs = readTimeout(request.header('grpc-timeout'))
     const form = readBytesForm(request)
@@ -35,7 +37,23 @@ export async function answerUnary(
     const error = toEtcdError(thrown, environment.log)
     done(error.code)
     return errorAnswer(error)
+  } finally {
+    warnIfSlow(rpc, performance.now() - startMs, context)
   }
+}
+
+/** What etcd logs of a slow call tells of its keys, too: here nothing does. */
+function warnIfSlow(
+  { service, method }: UnaryRpc,
+  tookMs: number,
+  { environment, warningUnaryMs }: Context,
+): void {
+  if (warningUnaryMs === 0 || tookMs < warningUnaryMs) return
+  environment.log('warn', 'a call took too long', {
+    took: `${tookMs.toFixed(1)}ms`,
+    'expected-duration': `${warningUnaryMs}ms`,
+    rpc: `/${service}/${method}`,
+  })
 }
 
 /** Fails with ResourceExhausted when the answer is longer than the platform's longest string, about 512 MiB. */

@@ -13,6 +13,12 @@ it('writes counters, gauges and histograms as Prometheus reads them', () => {
   metrics.gauge('build_info', 'Build.', () => 1, { version: '1.2.3' })
   const sizes = metrics.histogram('batch', 'Batch sizes.', [1, 2, 4])
   for (const size of [1, 2, 2, 4, 9]) sizes.observe(size)
+  metrics.histograms('took', 'Seconds.', [1], ['method']).labels('Put').observe(0.5)
+  metrics.gauges('waiting', 'Waiting.', [
+    { labels: { kind: 'a' }, read: () => 1 },
+    { labels: { kind: 'b' }, read: () => undefined },
+  ])
+  metrics.counted('events_total', 'Events.', () => 7)
   watchers = 4
   expect(metrics.text()).toBe(
     [
@@ -34,6 +40,18 @@ it('writes counters, gauges and histograms as Prometheus reads them', () => {
       'batch_bucket{le="+Inf"} 5',
       'batch_sum 18',
       'batch_count 5',
+      '# HELP took Seconds.',
+      '# TYPE took histogram',
+      'took_bucket{method="Put",le="1"} 1',
+      'took_bucket{method="Put",le="+Inf"} 1',
+      'took_sum{method="Put"} 0.5',
+      'took_count{method="Put"} 1',
+      '# HELP waiting Waiting.',
+      '# TYPE waiting gauge',
+      'waiting{kind="a"} 1',
+      '# HELP events_total Events.',
+      '# TYPE events_total counter',
+      'events_total 7',
       '',
     ].join('\n'),
   )

@@ -14,6 +14,12 @@ interface Family {
   samples(): Iterable<{ suffix: string; labels: string; value: number }>
 }
 
+/** A number under labels that is read when it is asked for; undefined: it isn't known. */
+export interface ReadNumber {
+  readonly labels: Readonly<Record<string, string>>
+  readonly read: () => number | undefined
+}
+
 export interface Counter {
   add(amount: number): void
 }
@@ -30,21 +36,58 @@ export class Metrics {
   counter(name: string, help: string, labelNames: readonly string[] = []) {
     const cells = new Map<string, Cell>()
     this.#families.push({ name, help, kind: 'counter', samples: () => samplesOf(cells) })
-    return { labels: (...values: readonly string[]): Counter => cellOf(cells, labelNames, values) }
+    const make = () => new Cell()
+    return { labels: (...values: readonly string[]): Counter => memberOf(cells, labelNames, values, make) }
   }
 
-  /** A number that is read when it is asked for. */
-  gauge(name: string, help: string, read: () => number, labels: Readonly<Record<string, string>> = {}): void {
-    const text = formatLabels(Object.keys(labels), Object.values(labels))
-    const samples = () => [{ suffix: '', labels: text, value: read() }]
-    this.#families.push({ name, help, kind: 'gauge', samples })
+  /** A number that is read when it is asked for; undefined: it isn't known. */
+  gauge(
+    name: string,
+    help: string,
+    read: () => number | undefined,
+    labels: Readonly<Record<string, string>> = {},
+  ): void {
+    this.#read('gauge', name, help, [{ labels, read }])
+  }
+
+  /** The same for several numbers of one name. */
+  gauges(name: string, help: string, members: readonly ReadNumber[]): void {
+    this.#read('gauge', name, help, members)
+  }
+
+  /** A number that only grows and is counted elsewhere. */
+  counted(name: string, help: string, read: () => number | undefined): void {
+    this.#read('counter', name, help, [{ labels: {}, read }])
   }
 
   /** A distribution over buckets, given by their upper bounds in ascending order. */
   histogram(name: string, help: string, bounds: readonly number[]): Histogram {
-    const buckets = new Buckets(bounds)
-    this.#families.push({ name, help, kind: 'histogram', samples: () => buckets.samples() })
-    return buckets
+    return this.histograms(name, help, bounds, []).labels()
+  }
+
+  /** A distribution for each combination of label values; `labels(...)` gives it, at no cost later. */
+  histograms(name: string, help: string, bounds: readonly number[], labelNames: readonly string[]) {
+    const all = new Map<string, Buckets>()
+    const make = () => new Buckets(bounds)
+    const samples = function* () {
+      for (const [labels, buckets] of all) yield* buckets.samples(labels)
+    }
+    this.#families.push({ name, help, kind: 'histogram', samples })
+    return { labels: (...values: readonly string[]): Histogram => memberOf(all, labelNames, values, make) }
+  }
+
+  #read(kind: Kind, name: string, help: string, members: readonly ReadNumber[]): void {
+    const texts = members.map(({ labels, read }) => ({
+      labels: formatLabels(Object.keys(labels), Object.values(labels)),
+      read,
+    }))
+    const samples = function* () {
+      for (const { labels, read } of texts) {
+        const value = read()
+        if (value !== undefined) yield { suffix: '', labels, value }
+      }
+    }
+    this.#families.push({ name, help, kind, samples })
   }
 
   /** All metrics as text. */
@@ -86,26 +129,32 @@ class Buckets implements Histogram {
     if (at >= 0) this.#counts[at] = (this.#counts[at] ?? 0) + 1
   }
 
-  *samples() {
+  *samples(labels: string) {
+    const before = labels === '' ? '' : `${labels},`
     let below = 0
     for (const [at, bound] of this.#bounds.entries()) {
       below += this.#counts[at] ?? 0
-      yield { suffix: '_bucket', labels: `le="${bound}"`, value: below }
+      yield { suffix: '_bucket', labels: `${before}le="${bound}"`, value: below }
     }
-    yield { suffix: '_bucket', labels: 'le="+Inf"', value: this.#count }
-    yield { suffix: '_sum', labels: '', value: this.#sum }
-    yield { suffix: '_count', labels: '', value: this.#count }
+    yield { suffix: '_bucket', labels: `${before}le="+Inf"`, value: this.#count }
+    yield { suffix: '_sum', labels, value: this.#sum }
+    yield { suffix: '_count', labels, value: this.#count }
   }
 }
 
-function cellOf(cells: Map<string, Cell>, names: readonly string[], values: readonly string[]): Cell {
+function memberOf<T>(
+  members: Map<string, T>,
+  names: readonly string[],
+  values: readonly string[],
+  make: () => T,
+): T {
   const labels = formatLabels(names, values)
-  let cell = cells.get(labels)
-  if (cell === undefined) {
-    cell = new Cell()
-    cells.set(labels, cell)
+  let member = members.get(labels)
+  if (member === undefined) {
+    member = make()
+    members.set(labels, member)
   }
-  return cell
+  return member
 }
 
 function* samplesOf(cells: ReadonlyMap<string, Cell>) {

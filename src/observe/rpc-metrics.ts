@@ -1,11 +1,13 @@
 import { GrpcCode } from '../etcd/errors.ts'
-import type { Counter, Metrics } from './metrics.ts'
+import type { Counter, Histogram, Metrics } from './metrics.ts'
 
 /** What is counted of an RPC is told apart by this. */
 export interface RpcLabels {
   readonly service: string
   readonly method: string
   readonly kind: 'unary' | 'stream'
+  /** Of a stream: how many requests there are. */
+  readonly requests?: 'one' | 'many'
 }
 
 /** Says how an RPC ended. */
@@ -22,17 +24,35 @@ const CODE_NAMES = new Map<GrpcCode | 'OK', string>([
   ...Object.entries(GrpcCode).map(([name, code]) => [code, name] as const),
 ])
 
-export function createRpcMetrics(metrics: Metrics): RpcMetrics {
+/** Prometheus' own default buckets, which are etcd's. */
+const SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** `extensive`: with how long RPCs take. */
+export function createRpcMetrics(metrics: Metrics, detail: 'basic' | 'extensive' = 'basic'): RpcMetrics {
   const labels = ['grpc_method', 'grpc_service', 'grpc_type']
-  const started = metrics.counter('grpc_server_started_total', 'RPCs started on the server.', labels)
-  const handled = metrics.counter('grpc_server_handled_total', 'RPCs completed on the server, by result.', [
-    'grpc_code',
-    ...labels,
-  ])
+  const started = metrics.counter(
+    'grpc_server_started_total',
+    'Total number of RPCs started on the server.',
+    labels,
+  )
+  const handled = metrics.counter(
+    'grpc_server_handled_total',
+    'Total number of RPCs completed on the server, regardless of success or failure.',
+    ['grpc_code', ...labels],
+  )
+  const seconds =
+    detail === 'extensive'
+      ? metrics.histograms(
+          'grpc_server_handling_seconds',
+          'Histogram of response latency (seconds) of gRPC that had been application-level handled by the server.',
+          SECONDS_BOUNDS,
+          labels,
+        )
+      : undefined
   /** The counters of each RPC are looked up once; an RPC is one object for the whole life of a process. */
-  const known = new WeakMap<RpcLabels, { started: Counter; done: Done }>()
+  const known = new WeakMap<RpcLabels, { started: Counter; done: Done; took: Histogram | undefined }>()
   const counters = (rpc: RpcLabels) => {
-    const values = [rpc.method, rpc.service, rpc.kind]
+    const values = [rpc.method, rpc.service, typeOf(rpc)]
     const byCode = new Map<GrpcCode | 'OK', Counter>()
     const done: Done = (code) => {
       let counter = byCode.get(code)
@@ -42,7 +62,7 @@ export function createRpcMetrics(metrics: Metrics): RpcMetrics {
       }
       counter.add(1)
     }
-    return { started: started.labels(...values), done }
+    return { started: started.labels(...values), done, took: seconds?.labels(...values) }
   }
   return {
     started(rpc) {
@@ -52,7 +72,21 @@ export function createRpcMetrics(metrics: Metrics): RpcMetrics {
         known.set(rpc, found)
       }
       found.started.add(1)
-      return found.done
+      return found.took === undefined ? found.done : timed(found.done, found.took)
     },
+  }
+}
+
+/** gRPC's word for it. */
+function typeOf({ kind, requests }: RpcLabels): string {
+  if (kind === 'unary') return kind
+  return requests === 'many' ? 'bidi_stream' : 'server_stream'
+}
+
+function timed(done: Done, took: Histogram): Done {
+  const startMs = performance.now()
+  return (code) => {
+    took.observe((performance.now() - startMs) / 1000)
+    done(code)
   }
 }

@@ -8,7 +8,7 @@ import { SqlEventLog } from './sql-event-log.ts'
 import { type StatementFactory, statementFactory } from './statement.ts'
 import headSql from './statements/head.sql'
 import type { Identity } from './types.ts'
-import { WriteQueue, type WriteRequest } from './write-queue.ts'
+import { type Batch, WriteQueue, type WriteRequest } from './write-queue.ts'
 
 export interface EngineOptions {
   readonly sql: Sql
@@ -18,8 +18,8 @@ export interface EngineOptions {
   readonly leaseTimer: boolean
   /** Where the identity is remembered, if the engine itself lives for one request only. */
   readonly memory?: EngineMemory
-  /** Called for each batch of writes, with its size; for metrics. */
-  batched?(requests: number): void
+  /** Called for each batch of writes when its statement has been answered. */
+  batched?(batch: Batch): void
 }
 
 /** What is asked of the database once in the life of a process or isolate. */
@@ -86,6 +86,11 @@ export class Engine {
     return this.#writes.write(request, signal)
   }
 
+  /** Writes that wait for the next batch. */
+  get pendingWrites(): number {
+    return this.#writes.pending
+  }
+
   /** Told of the time to the next lease deadline, in milliseconds (null: no lease). */
   leaseDue(dueMs: bigint | null): void {
     this.#deadline.observe(dueMs)
@@ -97,6 +102,7 @@ export class Engine {
    */
   expireLeases(): Promise<void> {
     const anything: WriteRequest<void> = {
+      rpc: 'lease expiry',
       authVersion: -1n,
       refusedBy: RefusedBy.None,
       operations: 1,

@@ -11,6 +11,8 @@ export interface StoreStatus {
   readonly size: bigint
   /** How much of that isn't waiting to be freed or reused: an estimate. */
   readonly sizeInUse: bigint
+  /** What was compacted has been removed up to here. */
+  readonly sweptRevision: bigint
   readonly alarms: readonly Alarm[]
 }
 
@@ -30,7 +32,8 @@ export class StatusReader {
       head: headAt(rows),
       size: rows[0]?.[4] as bigint,
       sizeInUse: rows[0]?.[5] as bigint,
-      alarms: alarmsIn(rows, 6),
+      sweptRevision: rows[0]?.[6] as bigint,
+      alarms: alarmsIn(rows, 7),
     }
   }
 }

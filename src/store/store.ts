@@ -39,6 +39,7 @@ import { keysAtMost, RangeReader, type RangeResult, SHORT_RANGE_KEYS_MAX } from 
 import { type RangePart, RangeParts } from './range-parts.ts'
 import { headAt, type Reader } from './reader.ts'
 import { Snapshots } from './snapshot.ts'
+import { Space } from './space.ts'
 import type { Statement } from './sql.ts'
 import type { SqlEventLog } from './sql-event-log.ts'
 import headSql from './statements/head.sql'
@@ -78,6 +79,7 @@ export class Store {
   readonly snapshots: Snapshots
   readonly status: StatusReader
   readonly alarms: Alarms
+  readonly space: Space
   readonly authentication: Authentication
   readonly users: Users
   readonly roles: Roles
@@ -110,6 +112,7 @@ export class Store {
     this.snapshots = new Snapshots(reader, statement, this.#parts)
     this.status = new StatusReader(reader, statement)
     this.alarms = new Alarms(reader, statement, authority)
+    this.space = new Space(engine.sql, statement)
     this.authentication = new Authentication(change, reader, statement)
     this.users = new Users(change, reader, statement)
     this.roles = new Roles(change, reader, statement)
@@ -146,6 +149,7 @@ export class Store {
   async put(request: PutRequest, signal: AbortSignal) {
     return this.#write(
       {
+        rpc: 'Put',
         refusedBy: RefusedBy.NoSpaceOrCorrupt,
         operations: 1,
         bytes: request.key.length + request.value.length,
@@ -162,6 +166,7 @@ export class Store {
   async deleteRange(request: DeleteRangeRequest, signal: AbortSignal) {
     return this.#write(
       {
+        rpc: 'DeleteRange',
         refusedBy: RefusedBy.Corrupt,
         operations: request.rangeEnd.length === 0 ? 1 : RANGE_DELETE_OPERATIONS,
         bytes: request.key.length,
@@ -179,6 +184,7 @@ export class Store {
     const { unwritable } = this.#authority
     return this.#write(
       {
+        rpc: 'Txn',
         refusedBy: mayPut(request) ? RefusedBy.NoSpaceOrCorrupt : RefusedBy.Corrupt,
         operations: request.compare.length + request.success.length + request.failure.length,
         bytes,
@@ -218,7 +224,7 @@ export class Store {
   /** Ends a lease; gives the revision that its keys were deleted at, or the current one when it had none. */
   async revoke(lease: bigint, signal: AbortSignal): Promise<bigint> {
     return this.#write(
-      { refusedBy: RefusedBy.Corrupt, operations: RANGE_DELETE_OPERATIONS, bytes: 0 },
+      { rpc: 'LeaseRevoke', refusedBy: RefusedBy.Corrupt, operations: RANGE_DELETE_OPERATIONS, bytes: 0 },
       (program) => {
         compileLeaseKeyChecks(program, [lease], this.#authority.unwritable)
         const step = program.add(Instruction.Revoke, { number: lease })
@@ -231,7 +237,7 @@ export class Store {
   /** Moves the compact revision; the space is freed by `compaction.sweep`. Gives the current revision. */
   async compact(request: CompactionRequest, signal: AbortSignal): Promise<bigint> {
     return this.#write(
-      { refusedBy: RefusedBy.Corrupt, operations: 1, bytes: 0 },
+      { rpc: 'Compact', refusedBy: RefusedBy.Corrupt, operations: 1, bytes: 0 },
       (program) => {
         const step = program.add(Instruction.Compact, { number: request.revision })
         return (steps) => stepResult(steps, step).revision
@@ -264,7 +270,7 @@ export class Store {
   }
 
   #write<T>(
-    weight: Pick<WriteRequest<T>, 'refusedBy' | 'operations' | 'bytes'>,
+    weight: Pick<WriteRequest<T>, 'rpc' | 'refusedBy' | 'operations' | 'bytes'>,
     compile: WriteRequest<T>['compile'],
     signal: AbortSignal,
   ): Promise<T> {

@@ -20,7 +20,7 @@ function setUp() {
     statement: statementFactory('s'),
     environment: testEnvironment(clock),
     committed: ({ revision }) => committed.push(revision),
-    batched: (requests) => batched.push(requests),
+    batched: ({ requests }) => batched.push(requests.length),
   })
   /** Writes as the member of this number; gives the revision it was answered with, or the error's text. */
   const write = (
@@ -30,6 +30,7 @@ function setUp() {
     queue
       .write(
         {
+          rpc: 'Put',
           authVersion: -1n,
           refusedBy: RefusedBy.None,
           operations: options.operations ?? 1,

@@ -5,13 +5,15 @@ import { etcdFailure, isNobodysFault, isRetriable } from './failure.ts'
 import type { RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
 import { collectSteps, outcomeError, type StepResult, storeHead } from './program/results.ts'
-import { type Sql, SqlError, type SqlRow, type Statement } from './sql.ts'
+import { type Sql, SqlError, type SqlParameter, type SqlRow, type Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import applySql from './statements/apply.sql'
 import type { Head } from './types.ts'
 
 /** One request of a batch, before it is compiled into the batch's program. */
 export interface WriteRequest<T> {
+  /** The RPC that it comes from, for the log. */
+  readonly rpc: string
   /** The version of the rights that the caller was authorized under; below 0: whichever it is. */
   readonly authVersion: bigint
   readonly refusedBy: RefusedBy
@@ -39,8 +41,15 @@ export interface WriteQueueOptions {
   readonly environment: Environment
   /** Called after each commit with the store as it left it, and ms to the next lease deadline (null: no lease). */
   committed(head: Head, leaseDueMs: bigint | null): void
-  /** Called for each batch, with its size; for metrics. */
-  batched?(requests: number): void
+  /** Called for each batch when its statement has been answered. */
+  batched?(batch: Batch): void
+}
+
+/** A batch that has been run, or has failed. */
+export interface Batch {
+  readonly requests: readonly Pick<WriteRequest<unknown>, 'rpc' | 'bytes'>[]
+  /** How long the statement took, its commit included, in milliseconds. */
+  readonly tookMs: number
 }
 
 /**
@@ -71,6 +80,11 @@ export class WriteQueue {
       this.#waiting.push({ request, since, signal, resolve: resolve as (answer: unknown) => void, reject })
       this.#running ??= this.#run()
     })
+  }
+
+  /** Requests that wait for the next batch. */
+  get pending(): number {
+    return this.#waiting.length
   }
 
   /** Finishes what was accepted and refuses what comes after. */
@@ -131,7 +145,7 @@ export class WriteQueue {
     }
     let rows: SqlRow[]
     try {
-      rows = await this.#applyWithRetries(program, batch[0]?.since ?? 0, batch.length)
+      rows = await this.#applyWithRetries(program, batch)
     } catch (error) {
       await this.#failed(batch, error)
       return
@@ -148,20 +162,29 @@ export class WriteQueue {
     }
   }
 
-  async #applyWithRetries(program: Program, since: number, requests: number): Promise<SqlRow[]> {
-    const { sql, environment, batched } = this.#options
+  async #applyWithRetries(program: Program, batch: readonly Waiting[]): Promise<SqlRow[]> {
+    const { environment } = this.#options
     const parameters = [...program.parameters(), LIMITS.leaseExpiriesPerPass]
+    const since = batch[0]?.since ?? 0
     for (let tries = 0; ; tries++) {
       try {
-        const rows = await sql.write(this.#apply, parameters)
-        batched?.(requests)
-        return rows
+        return await this.#applyOnce(parameters, batch)
       } catch (error) {
         const pause = RETRY_BACKOFF_MS[Math.min(tries, RETRY_BACKOFF_MS.length - 1)] ?? 0
         const inTime = environment.clock.now() + pause - since < LIMITS.requestTimeoutMs
         if (!isRetriable(error) || !inTime) throw error
         await environment.clock.sleep(pause * (0.5 + environment.random.fraction()))
       }
+    }
+  }
+
+  async #applyOnce(parameters: readonly SqlParameter[], batch: readonly Waiting[]): Promise<SqlRow[]> {
+    const { sql, batched } = this.#options
+    const startMs = performance.now()
+    try {
+      return await sql.write(this.#apply, parameters)
+    } finally {
+      batched?.({ requests: batch.map(({ request }) => request), tookMs: performance.now() - startMs })
     }
   }
 

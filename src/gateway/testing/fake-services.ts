@@ -53,6 +53,8 @@ export function fakeContext(overrides: Partial<Context> = {}): Context {
     environment,
     instruments: createInstruments(),
     messageBytesMax: LIMITS.messageBytesMax,
+    warningUnaryMs: 0,
+    sampleStore: async () => {},
     origins: ['*'],
     hosts: ['*'],
     ...overrides,

@@ -13,8 +13,27 @@ import { snapshotPieces } from './snapshot.ts'
 import { answerStatus } from './status.ts'
 import { wholeHash } from './whole-hash.ts'
 
+export interface MaintenanceOptions {
+  readonly access: Access
+  /** etcd's --quota-backend-bytes; undefined: none. */
+  readonly quotaBytes: bigint | undefined
+}
+
 /** The Maintenance service. Looking is for every user, the rest for root. */
-export function createMaintenance(access: Access): Implementation<typeof Maintenance> {
+export function createMaintenance({
+  access,
+  quotaBytes,
+}: MaintenanceOptions): Implementation<typeof Maintenance> {
+  let rewriting: Promise<void> | undefined
+
+  /** One at a time, which all who ask meanwhile share. */
+  const rewrite = (store: Store) => {
+    rewriting ??= store.space.rewrite().finally(() => {
+      rewriting = undefined
+    })
+    return rewriting
+  }
+
   return {
     alarm: (request, call) =>
       access.as(call, async (caller) => {
@@ -26,7 +45,7 @@ export function createMaintenance(access: Access): Implementation<typeof Mainten
     status: (_request, call) =>
       access.as(call, async (caller) => {
         caller.mustBeKnown()
-        return await answerStatus(caller.store)
+        return await answerStatus(caller.store, quotaBytes)
       }),
 
     downgrade: (request, call) =>
@@ -35,10 +54,11 @@ export function createMaintenance(access: Access): Implementation<typeof Mainten
         return await answerDowngrade(caller.store, request)
       }),
 
-    /** etcd gives the free pages of its file back. PostgreSQL's autovacuum does that all the time: nothing is left to do. */
+    /** As in etcd the store is written anew, without what is free in it, and nobody can use it meanwhile. */
     defragment: (_request, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await rewrite(caller.store)
         return {}
       }),
 

@@ -1,6 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { StatusResponseSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
-import { LIMITS } from '../../etcd/limits.ts'
 import type { Store } from '../../store/store.ts'
 import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from '../../version.ts'
 import { headerOf } from '../header.ts'
@@ -8,9 +7,12 @@ import { describeAlarm } from './alarm.ts'
 
 /**
  * How the member is doing. It leads itself; where etcd counts the entries of its Raft log, this counts revisions, which
- * never fall either. Sizes are those of the tables and indexes, in bytes.
+ * never fall either. Sizes are those of the tables and indexes, in bytes; without a quota it is -1.
  */
-export async function answerStatus(store: Store): Promise<MessageInitShape<typeof StatusResponseSchema>> {
+export async function answerStatus(
+  store: Store,
+  quotaBytes: bigint | undefined,
+): Promise<MessageInitShape<typeof StatusResponseSchema>> {
   const identity = await store.identity()
   const { head, size, sizeInUse, alarms } = await store.status.read()
   return {
@@ -18,7 +20,7 @@ export async function answerStatus(store: Store): Promise<MessageInitShape<typeo
     version: ETCD_VERSION,
     dbSize: size,
     dbSizeInUse: sizeInUse,
-    dbSizeQuota: LIMITS.quotaBackendBytes,
+    dbSizeQuota: quotaBytes ?? -1n,
     leader: identity.memberId,
     raftTerm: identity.raftTerm,
     raftIndex: head.revision,

@@ -30,6 +30,13 @@ export class CatchUp {
     return this.behind.size
   }
 
+  /** The position of the watch that is furthest behind; undefined: none is. */
+  get lowest(): bigint | undefined {
+    let lowest: bigint | undefined
+    for (const { position } of this.behind) if (lowest === undefined || position < lowest) lowest = position
+    return lowest
+  }
+
   add(watch: Watch): void {
     this.behind.add(watch)
     this.proceed()

@@ -35,8 +35,13 @@ export interface LogAccess {
 
 /** Something that waits for events, and can be told that the server stops. */
 export interface Waiting {
+  readonly kind: 'stream' | 'long poll'
   readonly watches: number
   readonly behind: number
+  /** The position of the one that is furthest behind; undefined: none is. */
+  readonly lowest: bigint | undefined
+  /** Events that it has read and not sent yet. */
+  readonly unsentEvents: number
   readonly rights: ReaderRights
   /** Ends what it watches of the ranges for which there is an error, with that. */
   dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void
@@ -48,6 +53,8 @@ export class WatchContext {
   readonly environment: Environment
   readonly streamMaxMs: number | undefined
   readonly waiting = new Set<Waiting>()
+  /** Events that were sent, for metrics. */
+  eventsSent = 0
   readonly access: WatchAccess
   private readonly events: EventLog
   private readonly dependencies: WatchDependencies

@@ -2,7 +2,7 @@ import type { Watch } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../call.ts'
 import type { Implementation, LongPoll } from '../services.ts'
 import type { WatchAnswer } from './answers.ts'
-import { WatchContext, type WatchDependencies } from './context.ts'
+import { type Waiting, WatchContext, type WatchDependencies } from './context.ts'
 import { longPoll } from './long-poll.ts'
 import { messagesOf } from './messages.ts'
 import { WatchStream } from './stream.ts'
@@ -25,6 +25,13 @@ export interface WatchMetrics {
   readonly watchers: number
   /** Watchers that read the log on their own because they are behind. */
   readonly slowWatchers: number
+  /** Long polls, which are watchers too. */
+  readonly longPolls: number
+  /** Events that were sent since the start, and those that wait to be sent. */
+  readonly eventsSent: number
+  readonly pendingEvents: number
+  /** Revisions that the slowest watcher has yet to read, of those that the shared tail has seen. */
+  readonly lag: number
   /** How far the shared tail has come; undefined when nobody waits, or without one. */
   readonly position: bigint | undefined
 }
@@ -60,7 +67,10 @@ async function* serve(
     for (;;) {
       const outgoing = await stream.outbox.take()
       if (outgoing === undefined) break
-      yield* messagesOf(outgoing, identity)
+      for (const message of messagesOf(outgoing, identity)) {
+        context.eventsSent += message.events?.length ?? 0
+        yield message
+      }
     }
     if (stream.error !== undefined) throw stream.error
   } finally {
@@ -70,7 +80,7 @@ async function* serve(
 }
 
 function metricsOf(context: WatchContext): WatchMetrics {
-  const sum = (count: (waiting: { watches: number; behind: number }) => number) => {
+  const sum = (count: (waiting: Waiting) => number) => {
     let total = 0
     for (const waiting of context.waiting) total += count(waiting)
     return total
@@ -84,6 +94,23 @@ function metricsOf(context: WatchContext): WatchMetrics {
     },
     get slowWatchers() {
       return sum(({ behind }) => behind)
+    },
+    get longPolls() {
+      return sum(({ kind }) => (kind === 'long poll' ? 1 : 0))
+    },
+    get eventsSent() {
+      return context.eventsSent
+    },
+    get pendingEvents() {
+      return sum(({ unsentEvents }) => unsentEvents)
+    },
+    get lag() {
+      const { position = 0n } = context
+      let lag = 0n
+      for (const { lowest = position } of context.waiting) {
+        if (position - lowest > lag) lag = position - lowest
+      }
+      return Number(lag)
     },
     get position() {
       return context.position

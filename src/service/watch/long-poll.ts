@@ -41,6 +41,7 @@ export async function longPoll(
     const answer = await run(context, log, poll)
     if (call.signal.aborted) throw EtcdError.of('Canceled')
     if (poll.error !== undefined) throw poll.error
+    if ('events' in answer) context.eventsSent += answer.events.length
     return answer
   } catch (error) {
     throw context.isStopped ? EtcdError.of('Stopped', error) : error
@@ -84,8 +85,11 @@ async function readPast(log: LogAccess, poll: Poll, endsAtMs: number): Promise<L
 class Poll implements Subscriber, Waiting {
   readonly range: KeyRange
   readonly request: LongPollRequest
+  readonly kind = 'long poll'
   readonly watches = 1
   readonly behind = 0
+  readonly lowest = undefined
+  readonly unsentEvents = 0
   position = 0n
   private readonly done = new AbortController()
   private readonly events: LoggedEvent[] = []

@@ -37,6 +37,7 @@ export class Outbox {
   private liveBytes = 0
   private histories = 0
   private controls = 0
+  private eventCount = 0
   private waiting: ((outgoing: Outgoing | undefined) => void) | undefined
   private ended = false
 
@@ -53,6 +54,11 @@ export class Outbox {
   /** How many answers without events are unsent. */
   get unsentControls(): number {
     return this.controls
+  }
+
+  /** How many events are unsent. */
+  get unsentEvents(): number {
+    return this.eventCount
   }
 
   /** Whether so many more live events fit. */
@@ -98,6 +104,7 @@ export class Outbox {
     this.ended = true
     this.queue = []
     this.next = 0
+    this.eventCount = 0
     this.serve()
   }
 
@@ -134,9 +141,11 @@ export class Outbox {
         return
       case 'live':
         this.liveBytes += sign * bytesOf(outgoing.events)
+        this.eventCount += sign * outgoing.events.length
         return
       case 'history':
         this.histories += sign
+        this.eventCount += sign * outgoing.events.length
         return
       default:
         outgoing satisfies never

@@ -24,6 +24,7 @@ const REFUSALS = ['UserEmpty', 'InvalidAuthToken', 'PermissionDenied'] as const
  * another, each answered from a read of the log that began after it came, so what a client wrote before is known.
  */
 export class WatchStream implements WatchOwner, Waiting {
+  readonly kind = 'stream'
   readonly outbox = new Outbox(LIMITS.watchBufferBytesMax, () => this.sent())
   readonly identity: Identity
   readonly rights: ReaderRights
@@ -58,6 +59,14 @@ export class WatchStream implements WatchOwner, Waiting {
 
   get behind(): number {
     return this.catchUp.size
+  }
+
+  get lowest(): bigint | undefined {
+    return this.catchUp.lowest
+  }
+
+  get unsentEvents(): number {
+    return this.outbox.unsentEvents
   }
 
   /** Ends after the configured time, if any. */
