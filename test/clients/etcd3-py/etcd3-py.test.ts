@@ -7,6 +7,7 @@ import { etcdBinary, type GatewayServer, startEtcd } from '../../support/etcd.ts
 import { projectRoot } from '../../support/paths.ts'
 import { type Postgres, startPostgres } from '../../support/postgres.ts'
 import { pythonEnvironment, runUnittest } from '../../support/python.ts'
+import { startWorkerd } from '../../support/workerd.ts'
 
 const here = join(projectRoot, 'test/clients/etcd3-py')
 const CALLS = { recorded: 'calls.etcd-3.6.16.txt', environment: {} }
@@ -24,8 +25,7 @@ describe.skipIf('missing' in python)("every call of Python's etcd3-py", () => {
     postgres = await startPostgres(18)
   })
   afterAll(() => postgres?.[Symbol.asyncDispose]())
-  /** An edgetcd with an empty store. */
-  const startEmpty = () => startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
+  const emptyStore = () => ({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
   /** What every_call.py prints of a server. */
   const transcript = async ({ gateway }: GatewayServer, environment: Readonly<Record<string, string>>) => {
     const env = { ...process.env, ...environment, EDGETCD_PORT: new URL(gateway.url).port }
@@ -34,20 +34,18 @@ describe.skipIf('missing' in python)("every call of Python's etcd3-py", () => {
     return stdout
   }
 
-  it('gives what it gives with etcd', async () => {
-    await using edgetcd = await startEmpty()
-    const { environment, recorded } = CALLS
-    await expect(await transcript(edgetcd, environment)).toMatchFileSnapshot(join(here, recorded))
-  })
-
-  it('gives what it gives with etcd when authentication is on', async () => {
-    await using edgetcd = await startEmpty()
-    const { environment, recorded } = AUTHENTICATION
+  const servers = [
+    { name: 'Node', start: startEdgetcd },
+    { name: 'workerd', start: startWorkerd },
+  ]
+  const runs = servers.flatMap((server) => [CALLS, AUTHENTICATION].map((part) => ({ ...server, ...part })))
+  it.each(runs)('gives on $name what $recorded has', async ({ start, environment, recorded }) => {
+    await using edgetcd = await start(emptyStore())
     await expect(await transcript(edgetcd, environment)).toMatchFileSnapshot(join(here, recorded))
   })
 
   it('raises its own errors, as with etcd up to 3.5', async () => {
-    await using edgetcd = await startEmpty()
+    await using edgetcd = await startEdgetcd(emptyStore())
     const environment = { EDGETCD_PORT: new URL(edgetcd.gateway.url).port, PYTHONPATH: here }
     const result = await runUnittest(python.bin, ['typed_errors'], environment)
     expect(result, result.output).toMatchObject({ passed: true, ran: 1 })
