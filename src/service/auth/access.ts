@@ -85,7 +85,8 @@ export class Access {
       return true
     }
     if (!(error instanceof Refusal)) return false
-    const { known } = await this.#read(undefined)
+    // A read that others had begun already might not know of a change from before this call.
+    const { known } = await this.#readNow(undefined)
     return known.authVersion !== authVersion
   }
 
