@@ -100,13 +100,17 @@ export const NO_STATEMENT: readonly (readonly [name: string, path: string, body:
   ['range with a bad sort order', '/v3/kv/range', { key: KEY, sort_order: 9 }],
   ['txn that writes a key twice', '/v3/kv/txn', { success: [{ request_put: put }, { request_put: put }] }],
   ['lease grant for too long', '/v3/lease/grant', { TTL: '9000000001' }],
-  ['member list', '/v3/cluster/member/list', {}],
-  ['member add', '/v3/cluster/member/add', { peerURLs: ['http://127.0.0.1:1'] }],
-  ['member remove', '/v3/cluster/member/remove', { ID: '1' }],
-  ['transfer of the leadership', '/v3/maintenance/transfer-leadership', { targetID: '1' }],
   ['downgrade', '/v3/maintenance/downgrade', { action: 'ENABLE', version: '3.5' }],
   ['resign without a leader', '/v3/election/resign', {}],
   ['user add without a name', '/v3/auth/user/add', { password: 'pw' }],
   ['role grant of an empty permission', '/v3/auth/role/grant', { name: 'r', perm: {} }],
   ['a wrong type', '/v3/kv/put', { key: 1 }],
+]
+
+/** What is known without the store, but for whether the caller's rights are still in force: that is asked while there are any. */
+export const STATEMENT_FOR_RIGHTS: typeof NO_STATEMENT = [
+  ['member list', '/v3/cluster/member/list', {}],
+  ['member add', '/v3/cluster/member/add', { peerURLs: ['http://127.0.0.1:1'] }],
+  ['member remove', '/v3/cluster/member/remove', { ID: '1' }],
+  ['transfer of the leadership', '/v3/maintenance/transfer-leadership', { targetID: '1' }],
 ]

@@ -55,6 +55,15 @@ export abstract class Caller {
     return { name: this.identity.name, authRevision: this.inForce.authRevision }
   }
 
+  /**
+   * For calls that ask the store for nothing else: that these rights are still in force. One statement while
+   * authentication is on, else none.
+   * @throws EtcdError AuthOldRevision
+   */
+  async confirm(): Promise<void> {
+    if (this.inForce.enabled) await this.store.head()
+  }
+
   /** Any user will do. */
   abstract mustBeKnown(): void
   /** A user with the role `root`. */

@@ -25,6 +25,7 @@ function setUp() {
         work({
           mustBeKnown() {},
           mustBeRoot() {},
+          async confirm() {},
           store: {
             head: async () => {
               reads++

@@ -52,8 +52,9 @@ export function createCluster({
   return {
     memberList: ({ linearizable }, call) =>
       access.as(call, async (caller) => {
-        if (linearizable) await caller.store.head()
         caller.mustBeKnown()
+        if (linearizable) await caller.store.head()
+        else await caller.confirm()
         return members(await store.identity())
       }),
 
@@ -61,6 +62,7 @@ export function createCluster({
       if (!arePeerUrls(peerURLs)) throw EtcdError.of('MemberBadUrls')
       return await access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await caller.confirm()
         throw EtcdError.of(peerURLs.some(isOurs) ? 'PeerUrlExist' : 'MemberNotEnoughStarted')
       })
     },
@@ -68,6 +70,7 @@ export function createCluster({
     memberRemove: ({ ID }, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await caller.confirm()
         await knownMember(ID)
         throw EtcdError.of('MemberNotEnoughStarted')
       }),
@@ -76,6 +79,7 @@ export function createCluster({
     memberUpdate: ({ ID, peerURLs }, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await caller.confirm()
         const identity = await knownMember(ID)
         const changesNothing = peerURLs.length > 0 && peerURLs.every(isOurs)
         if (!changesNothing) throw EtcdError.of('MemberNotEnoughStarted')
@@ -85,6 +89,7 @@ export function createCluster({
     memberPromote: ({ ID }, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await caller.confirm()
         await knownMember(ID)
         throw EtcdError.of('MemberNotLearner')
       }),

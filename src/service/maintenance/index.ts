@@ -58,6 +58,7 @@ export function createMaintenance({
     defragment: (_request, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await caller.store.head()
         await rewrite(caller.store)
         return {}
       }),
@@ -99,6 +100,7 @@ export function createMaintenance({
     moveLeader: ({ targetID }, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
+        await caller.confirm()
         const { memberId } = await caller.store.identity()
         if (targetID !== memberId) throw EtcdError.of('BadLeaderTransferee')
         return {}
