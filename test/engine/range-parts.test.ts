@@ -111,4 +111,37 @@ describe.each(POSTGRES_VERSIONS)('parts of a range on PostgreSQL %i', (version) 
       { numRuns: 15 },
     )
   })
+
+  it('invariant 6: cost what they hold, whatever was deleted since in the rest of the range', async () => {
+    await using store = await openStore(postgres)
+    const { schema } = store
+    const keys = 10_000
+    // Keys that stay, then as many between them that come, then go.
+    const insert = (revision: string, life: string, previous: string, deleted: boolean, suffix: string) =>
+      postgres.query(`
+        insert into ${schema}.log (mod_revision, create_revision, version, lease, prev_revision, sub, prev_sub, create_sub, deleted, key, value)
+        select ${revision}, ${life}, 1, 0, ${previous}, 0, 0, 0, ${deleted}, convert_to('k' || lpad(i::text, 6, '0') || '${suffix}', 'UTF8'), 'v'
+        from generate_series(1, ${keys}) i`)
+    await insert('1 + i', '1 + i', '0', false, '')
+    await postgres.query(`
+      insert into ${schema}.kv (key, create_revision, mod_revision, version, lease, sub, create_sub, value)
+      select key, create_revision, mod_revision, version, lease, sub, create_sub, value from ${schema}.log`)
+    await insert(`1 + ${keys} + i`, `1 + ${keys} + i`, '0', false, 'x')
+    await insert(`1 + ${2 * keys} + i`, `1 + ${keys} + i`, `1 + ${keys} + i`, true, 'x')
+    await postgres.query(`update ${schema}.head set revision = ${1 + 3 * keys}`)
+    await postgres.query('vacuum (analyze)')
+    const [before, since] = [BigInt(1 + 2 * keys), BigInt(1 + 3 * keys)]
+    expect(keysOf([await store.rangePart({ ...ALL, revision: before, limit: 3n })])).toEqual([
+      'k000001',
+      'k000001x',
+      'k000002',
+    ])
+    for (const revision of [before, since]) {
+      const { rows } = await postgres.query(
+        `explain (analyze, buffers, format json) select from ${schema}.range_at('\\x00', '', ${revision}, 100, true)`,
+      )
+      const [{ Plan }] = rows[0]['QUERY PLAN']
+      expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks'], `at ${revision}`).toBeLessThan(1500)
+    }
+  })
 })

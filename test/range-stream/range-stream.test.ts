@@ -37,9 +37,14 @@ async function fill(postgres: Postgres, schema: string): Promise<void> {
 }
 
 /** Opens a range as a stream, and leaves what comes unread. */
-async function openRange(url: string, body: object, query = ''): Promise<IncomingMessage> {
+async function openRange(
+  url: string,
+  body: object,
+  query = '',
+  more: Readonly<Record<string, string>> = {},
+): Promise<IncomingMessage> {
   return await new Promise((resolve, reject) => {
-    const headers = { Accept: 'application/x-ndjson' }
+    const headers = { Accept: 'application/x-ndjson', ...more }
     const sent = request(
       new URL(`/v3/kv/range${query}`, url),
       { method: 'POST', headers, agent: false },
@@ -48,6 +53,12 @@ async function openRange(url: string, body: object, query = ''): Promise<Incomin
     sent.on('error', reject)
     sent.end(JSON.stringify(body))
   })
+}
+
+async function post(url: string, path: string, body: object, token: string): Promise<void> {
+  const headers = { Authorization: token }
+  const answer = await fetch(new URL(path, url), { method: 'POST', headers, body: JSON.stringify(body) })
+  expect(answer.status, path).toBe(200)
 }
 
 async function readLines(response: IncomingMessage): Promise<Line[]> {
@@ -121,7 +132,7 @@ describe.each(SERVERS)('a range as newline-delimited JSON, on %s', (_, start) =>
     const { gateway } = server
     const before = partsRead()
     const response = await openRange(gateway.url, ALL)
-    for (let index = 1; index < KEYS; index += KEYS / 200) {
+    for (let index = 1; index < KEYS; index += KEYS / 100) {
       await gateway.put(name(index), 'new')
       await gateway.ok('/v3/kv/deleterange', { key: b64(name(index + 1)) })
     }
@@ -145,5 +156,29 @@ describe.each(SERVERS)('a range as newline-delimited JSON, on %s', (_, start) =>
     expect(response.statusCode).toBe(200)
     expect(lines.at(-1)).toEqual({ error: COMPACTED })
     expect(lines.some(({ result }) => result?.count !== undefined)).toBe(false)
+  })
+
+  it('asks for the permission with every part', { timeout: 60_000 }, async () => {
+    const { gateway } = server
+    await gateway.ok('/v3/auth/role/add', { name: 'reader' })
+    const all = { perm: { permType: 'READ', key: ALL.key, range_end: ALL.range_end } }
+    await gateway.ok('/v3/auth/role/grant', { name: 'reader', ...all })
+    for (const name of ['root', 'reader']) {
+      await gateway.ok('/v3/auth/user/add', { name, password: 'p' })
+      await gateway.ok('/v3/auth/user/grant', { user: name, role: name })
+    }
+    await gateway.ok('/v3/auth/enable', {})
+    const signIn = (name: string) =>
+      gateway.ok<{ token: string }>('/v3/auth/authenticate', { name, password: 'p' })
+    const { token } = await signIn('reader')
+    const refused = await readLines(await openRange(gateway.url, ALL))
+    expect(refused).toEqual([{ error: { code: 3, message: 'etcdserver: user name is empty' } }])
+    const complete = await readLines(await openRange(gateway.url, ALL, '', { Authorization: token }))
+    expect(complete.at(-1)?.result?.count).toBeDefined()
+    const response = await openRange(gateway.url, ALL, '', { Authorization: token })
+    const { token: root } = await signIn('root')
+    await post(gateway.url, '/v3/auth/role/revoke', { role: 'reader', ...ALL }, root)
+    const lines = await readLines(response)
+    expect(lines.at(-1)).toEqual({ error: { code: 7, message: 'etcdserver: permission denied' } })
   })
 })
