@@ -5,6 +5,7 @@
 import { type Application, compose, type Memory } from './compose.ts'
 import { type Config, readConfig } from './config.ts'
 import { createApp } from './gateway/app.ts'
+import { upgradeInWorker } from './gateway/websocket/worker-websocket.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { runTrigger } from './service/compactor/index.ts'
@@ -30,6 +31,11 @@ const memory: Memory = {}
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
     const { application } = open(bindings)
+    const upgraded = upgradeInWorker(request, application.context)
+    if (upgraded !== undefined) {
+      execution.waitUntil(upgraded.ended.finally(() => application.close()))
+      return upgraded.response
+    }
     const response = await app.fetch(request, { context: application.context })
     if (response.body === null || response.headers.has('Content-Length')) {
       execution.waitUntil(application.close())
