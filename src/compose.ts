@@ -89,6 +89,7 @@ export function compose(options: ComposeOptions): Application {
     environment,
     sharedTail: resident,
     pollIntervalMs: { min: Math.min(POLL_INTERVAL_MIN_MS, pollInterval), max: pollInterval },
+    progressIntervalMs: config.watchProgressNotifyInterval,
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })
   if (resident) {

@@ -3,8 +3,9 @@ import type { Config } from './config.ts'
 import { openDatabase } from './database.ts'
 import type { Environment, Log } from './environment.ts'
 import { createGateway } from './gateway/node.ts'
-import { listen } from './http-server.ts'
+import { type HttpServers, listen } from './http-server.ts'
 import { createInstruments } from './observe/instruments.ts'
+import { addProcessMetrics } from './observe/node-process-metrics.ts'
 import { runCompactor } from './service/compactor/index.ts'
 import type { TlsOptions } from './tls/index.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
@@ -26,34 +27,44 @@ export async function serve(
   for (const warning of config.warnings) log('warn', warning)
   const database = await openDatabase(config, log)
   const stopping = new AbortController()
+  const instruments = createInstruments(config.metrics)
+  addProcessMetrics(instruments.metrics)
   const application = compose({
     sql: database.sql,
     config,
     environment,
-    instruments: createInstruments(),
+    instruments,
     resident: true,
   })
   let compacting: Promise<void> | undefined
+  const servers: HttpServers[] = []
   try {
     // The first look at the store arms the timer of its leases.
     await application.store.head()
-    const servers = await listen(
-      config.listenClientUrls,
-      createGateway(application.context),
-      tlsOptions(config, log),
+    const tls = tlsOptions(config, log)
+    servers.push(await listen(config.listenClientUrls, createGateway(application.context), tls))
+    servers.push(
+      await listen(config.listenMetricsUrls, createGateway(application.context, 'operations'), tls),
     )
     if (config.retention !== undefined) {
       compacting = runCompactor(application.store, config.retention, environment, stopping.signal)
     }
-    sayReady(servers.urls, config.ignoredFlags, database.location, say)
+    sayReady(
+      servers.flatMap(({ urls }) => urls),
+      config.ignoredFlags,
+      database.location,
+      say,
+    )
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
     log('info', 'stopping')
     stopping.abort()
     application.endWatches()
-    await servers.stop()
+    await Promise.all(servers.map((server) => server.stop()))
     if (lost !== undefined) throw lost
   } finally {
     stopping.abort()
+    // Again, for those that did listen when another one couldn't.
+    await Promise.all(servers.map((server) => server.stop()))
     await compacting
     await application.close()
     await database.close()

@@ -29,17 +29,22 @@ export interface AppBindings {
 type App = { Bindings: AppBindings }
 type Handler = (c: HonoContext<App>) => Promise<Answer>
 
+/** Everything, or only what etcd has on its `--listen-metrics-urls`: metrics, health and the probes. */
+export type Serves = 'all' | 'operations'
+
 /** The HTTP application: every path of etcd's gateway, the long poll, and keys. It holds nothing of any request. */
-export function createApp(): Hono<App> {
+export function createApp(serves: Serves = 'all'): Hono<App> {
   const app = new Hono<App>({ getPath: (request, options) => routingPath(request, options?.env) })
   const route = (path: string, handler: Handler) => app.all(path, async (c) => toResponse(await handler(c)))
   app.use(withCors)
-  app.use(beforeRouting)
-  for (const [path, rpc] of RPCS) route(path, (c) => answerRpc(rpc, c))
-  route(
-    '/version',
-    onlyGet(async () => operations.VERSION_ANSWER),
-  )
+  app.use(beforeRouting(serves))
+  if (serves === 'all') {
+    for (const [path, rpc] of RPCS) route(path, (c) => answerRpc(rpc, c))
+    route(
+      '/version',
+      onlyGet(async () => operations.VERSION_ANSWER),
+    )
+  }
   route('/health', onlyGet(answerHealth))
   for (const [probe, checks] of Object.entries(operations.PROBES)) {
     route(
@@ -54,7 +59,8 @@ export function createApp(): Hono<App> {
   }
   route('/metrics', answerMetrics)
   app.notFound((c) => {
-    return toResponse(c.req.path.startsWith('/v3/') ? errorAnswer(NOT_FOUND) : operations.PAGE_NOT_FOUND)
+    const isGateway = serves === 'all' && c.req.path.startsWith('/v3/')
+    return toResponse(isGateway ? errorAnswer(NOT_FOUND) : operations.PAGE_NOT_FOUND)
   })
   app.onError((error, c) => toResponse(errorAnswer(toEtcdError(error, c.env.context.environment.log))))
   return app
@@ -82,14 +88,17 @@ const withCors: MiddlewareHandler<App> = async (c, next) => {
 }
 
 /** What etcd does before it looks at a path's meaning; and keys, whose paths mean nothing to a router. */
-const beforeRouting: MiddlewareHandler<App> = async (c, next) => {
-  const target = targetIn(c.req.raw, c.env)
-  if (target.kind === 'malformed') return toResponse(operations.BAD_REQUEST)
-  if (c.req.method === 'OPTIONS') return toResponse(empty(200))
-  if (target.kind === 'redirect') return toResponse(redirect(target.location, c.req.method))
-  if (target.kind === 'key') return toResponse(await answerKey(c.req.raw, target, c.env.context))
-  return await next()
-}
+const beforeRouting =
+  (serves: Serves): MiddlewareHandler<App> =>
+  async (c, next) => {
+    const target = targetIn(c.req.raw, c.env)
+    if (target.kind === 'malformed') return toResponse(operations.BAD_REQUEST)
+    if (c.req.method === 'OPTIONS') return toResponse(empty(200))
+    if (target.kind === 'redirect') return toResponse(redirect(target.location, c.req.method))
+    if (target.kind === 'key' && serves === 'all')
+      return toResponse(await answerKey(c.req.raw, target, c.env.context))
+    return await next()
+  }
 
 function onlyGet(handler: Handler): Handler {
   return async (c) => (c.req.method === 'GET' ? await handler(c) : operations.METHOD_NOT_ALLOWED_HERE)

@@ -6,7 +6,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Duplex } from 'node:stream'
 import { EtcdError } from '../etcd/errors.ts'
 import type { Answer } from './answer.ts'
-import { createApp } from './app.ts'
+import { createApp, type Serves } from './app.ts'
 import type { Context } from './context.ts'
 import { corsHeaders } from './cors.ts'
 import { errorAnswer, toEtcdError } from './errors.ts'
@@ -34,8 +34,8 @@ export interface Gateway {
   endCalls(): void
 }
 
-export function createGateway(context: Context): Gateway {
-  const app = createApp()
+export function createGateway(context: Context, serves: Serves = 'all'): Gateway {
+  const app = createApp(serves)
   const webSockets = createWebSockets(context)
   const open = new Set<NodeRequest>()
   let stopping = false
@@ -62,7 +62,7 @@ export function createGateway(context: Context): Gateway {
   }
 
   const listener: RequestListener = (incoming, outgoing) => {
-    const request = new NodeRequest(incoming, outgoing)
+    const request = new NodeRequest(incoming, outgoing, serves)
     open.add(request)
     outgoing.once('close', () => {
       open.delete(request)
@@ -84,7 +84,7 @@ export function createGateway(context: Context): Gateway {
     listener,
     upgrade(server, incoming, socket, head) {
       const refused = refuseHost(context.hosts, incoming) !== undefined
-      const upgraded = !refused && webSockets.upgrade(incoming, socket, head)
+      const upgraded = serves === 'all' && !refused && webSockets.upgrade(incoming, socket, head)
       if (!upgraded) answerWithoutUpgrade(server, incoming, socket, head)
     },
     endStreams() {
@@ -111,7 +111,7 @@ class NodeRequest implements RpcRequest {
   #controller: AbortController | undefined
   #ended: EtcdError | undefined
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse) {
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, serves: Serves) {
     this.incoming = incoming
     this.outgoing = outgoing
     const url = incoming.url ?? '/'
@@ -120,7 +120,7 @@ class NodeRequest implements RpcRequest {
       const value = incoming.headers[name]
       return Array.isArray(value) ? value[0] : value
     }
-    this.rpc = this.#findRpc()
+    this.rpc = serves === 'all' ? this.#findRpc() : undefined
   }
 
   #findRpc(): Rpc | undefined {

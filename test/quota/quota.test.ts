@@ -51,7 +51,7 @@ it('a store that reaches its quota takes no more data until it is made smaller a
     key: b64('k'),
     range_end: b64('l'),
   })
-  const { revision } = header as JsonObject
+  const { revision = '' } = header as JsonObject
   await gateway.ok('/v3/kv/compaction', { revision, physical: true })
   await gateway.ok('/v3/maintenance/defragment', {})
   expect(Number((await status(gateway)).dbSize), 'defragmented').toBeLessThan(MIB)

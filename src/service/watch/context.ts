@@ -21,6 +21,8 @@ export interface WatchDependencies {
    */
   readonly sharedTail: boolean
   readonly pollIntervalMs: PollInterval
+  /** How often a watch that asked for it hears how far it has come; etcd's ten minutes if it isn't said. */
+  readonly progressIntervalMs?: number
   /** Streams end cleanly after this time. */
   readonly streamMaxMs?: number
 }
@@ -52,6 +54,7 @@ export interface Waiting {
 export class WatchContext {
   readonly environment: Environment
   readonly streamMaxMs: number | undefined
+  readonly progressIntervalMs: number
   readonly waiting = new Set<Waiting>()
   /** Events that were sent, for metrics. */
   eventsSent = 0
@@ -76,6 +79,7 @@ export class WatchContext {
     }
     this.environment = dependencies.environment
     this.streamMaxMs = dependencies.streamMaxMs
+    this.progressIntervalMs = dependencies.progressIntervalMs ?? LIMITS.watchProgressIntervalMs
     this.shared = dependencies.sharedTail ? this.newTail(false) : undefined
   }
 

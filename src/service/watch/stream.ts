@@ -296,7 +296,7 @@ export class WatchStream implements WatchOwner, Waiting {
   private reportProgress(): void {
     if (this.ticking) return
     this.ticking = true
-    void tickProgress(this.context.environment, this.closing.signal, () => {
+    void tickProgress(this.context.environment, this.context.progressIntervalMs, this.closing.signal, () => {
       const revision = this.log.tail.position
       for (const watch of this.byId.values()) {
         if (!watch.progressNotify) continue
