@@ -4,7 +4,10 @@ import * as z from 'zod/mini'
 const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 } as const
 const DURATION = /^(?:\d+(?:\.\d+)?(?:[muµn]s|[hms]))+$/
 
-/** Reads a duration as Go writes it (`1h30m`, `500ms`, `0`) into milliseconds; undefined if it isn't one. */
+/**
+ * Reads a duration as Go writes it (`1h30m`, `500ms`, `0`) into whole milliseconds, at least one unless it is zero;
+ * undefined if it isn't one.
+ */
 export function readDurationMs(text: string): number | undefined {
   if (text === '0') return 0
   if (!DURATION.test(text)) return undefined
@@ -12,7 +15,7 @@ export function readDurationMs(text: string): number | undefined {
   for (const [, amount, unit] of text.matchAll(/([\d.]+)([muµn]s|[hms])/g)) {
     total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]
   }
-  return Math.round(total)
+  return total > 0 ? Math.max(1, Math.round(total)) : 0
 }
 
 /** A schema for a text that `read` understands; it gives undefined for what it refuses. */
