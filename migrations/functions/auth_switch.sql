@@ -3,7 +3,7 @@
 -- auth_change.sql.
 --
 --   auth_enable   RootUserNotExist, RootRoleNotExist: there must be somebody who can switch it off again
---   auth_disable
+--   auth_disable  ends all tokens
 --
 -- Example, no user yet, store at 7:  auth_enable(1)  ->  (RootUserNotExist, null);  with user `root` of role `root`  ->
 -- (null, 7), and the auth version rises, but not the auth revision: as in etcd.
@@ -38,5 +38,7 @@ begin
     return;
   end if;
   update :schema.auth set enabled = false;
+  -- As in etcd, everybody has to be let in anew when it is on again.
+  update :schema.auth_user u set password_version = h.auth_version + 1 from :schema.head h;
   revision := :schema.end_auth_change();
 end $$;

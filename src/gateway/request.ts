@@ -55,13 +55,16 @@ class RequestCall implements Call {
   }
 }
 
-/** etcd looks for the metadata `token` first, then for `authorization`; the scheme before it may be left out. */
+/**
+ * etcd looks for the metadata `token` first, then for `authorization`; the scheme before it may be left out, but has to be
+ * spelled like this.
+ */
 export function readToken(request: RpcRequest): string | undefined {
   const token =
     request.header('grpc-metadata-token') ??
     request.header('authorization') ??
     request.header('grpc-metadata-authorization')
-  return token?.replace(/^Bearer /i, '')
+  return token?.replace(/^Bearer /, '')
 }
 
 export const BODY_TOO_LARGE = new EtcdError(

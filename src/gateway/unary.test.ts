@@ -116,6 +116,7 @@ describe('unary RPCs', () => {
     [{}, undefined],
     [{ Authorization: 'abc.1' }, 'abc.1'],
     [{ Authorization: 'Bearer abc.1' }, 'abc.1'],
+    [{ Authorization: 'bearer abc.1' }, 'bearer abc.1'],
     [{ 'Grpc-Metadata-Token': 'abc.2', Authorization: 'abc.1' }, 'abc.2'],
     [{ 'Grpc-Metadata-Authorization': 'abc.3' }, 'abc.3'],
     [{ Token: 'abc.4' }, undefined],

@@ -1,7 +1,10 @@
 import { expect } from 'vitest'
+import { startEdgetcd } from '../support/edgetcd.ts'
 import { type GatewayServer, startEtcd } from '../support/etcd.ts'
+import type { Postgres } from '../support/postgres.ts'
 import type { Operation } from './generator.ts'
 import type { Pair } from './history.ts'
+import type { RightsServers } from './rights-run.ts'
 import { type Outcome, shrink, type Trial } from './run.ts'
 
 /** An etcd and what `startCandidate` starts, both on an empty store. */
@@ -15,6 +18,26 @@ export async function freshPair(
     candidate,
     async [Symbol.asyncDispose]() {
       await Promise.all([reference[Symbol.asyncDispose](), candidate[Symbol.asyncDispose]()])
+    },
+  }
+}
+
+/** An etcd that hashes passwords fast, and so many edgetcds on one database, all on an empty store. */
+export async function freshRightsServers(
+  etcdPath: string,
+  postgres: Postgres,
+  count: number,
+): Promise<RightsServers & AsyncDisposable> {
+  const options = { databaseUrl: postgres.url, schema: postgres.freshSchema() }
+  const reference = startEtcd(etcdPath, '--bcrypt-cost=4')
+  const candidates: GatewayServer[] = []
+  while (candidates.length < count) candidates.push(await startEdgetcd(options))
+  const servers = { reference: await reference, candidates }
+  return {
+    ...servers,
+    async [Symbol.asyncDispose]() {
+      const all = [servers.reference, ...candidates]
+      await Promise.all(all.map((server) => server[Symbol.asyncDispose]()))
     },
   }
 }
