@@ -55,6 +55,8 @@ export const LIMITS = {
   watchFragmentBytes: 1_572_864 + 512 * 1024,
   /** etcd's tick for watches that start in the past. */
   watchCatchUpTickMs: 100,
+  /** How long the first message of a watch stands alone on the wire. */
+  watchFirstAloneMs: 20,
   /** etcd's progress interval. */
   watchProgressIntervalMs: 600_000,
   /** Long poll: `Prefer: wait=N`, in seconds. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
 import type { Services } from '../service/services.ts'
+import { fakeContext } from './testing/fake-services.ts'
 import { aborted, CREATE, deferred, open, serve } from './testing/served.ts'
 
 const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
@@ -31,6 +33,38 @@ describe('streams', () => {
     expect(await connection.readChunk()).toBe(`{"result":{${head},"created":true}}\n`)
     expect(await connection.readChunk()).toBe(`{"result":{${head},"watch_id":"1"}}\n`)
     expect(await connection.readChunk()).toBe('')
+  })
+
+  it("let a watch's first message stand alone for a moment", async () => {
+    const services: Partial<Services> = {
+      watch: {
+        async *watch() {
+          yield { created: true }
+          yield { watchId: 1n }
+          yield { watchId: 2n }
+        },
+      },
+    }
+    const moment = deferred<void>()
+    const asked: number[] = []
+    const { environment } = fakeContext()
+    const sleep = (ms: number) => {
+      asked.push(ms)
+      return moment.promise
+    }
+    const clock = { ...environment.clock, sleep }
+    const connection = open(await serve(services, { environment: { ...environment, clock } }))
+    connection.request('POST', '/v3/watch', {}, CREATE)
+    await connection.readHead()
+    expect(await connection.readChunk()).toContain('created')
+    const { bytesRead } = connection.socket
+    const second = connection.readChunk()
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(connection.socket.bytesRead).toBe(bytesRead)
+    moment.resolve()
+    expect(await second).toContain('"watch_id":"1"')
+    expect(await connection.readChunk()).toContain('"watch_id":"2"')
+    expect(asked).toEqual([LIMITS.watchFirstAloneMs])
   })
 
   it('send a large message as one chunk', async () => {

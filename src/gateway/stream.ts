@@ -1,5 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
 import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
@@ -45,7 +46,7 @@ export async function answerStream(
       return {
         status: 200,
         headers: { ...RPC_HEADERS, 'Content-Type': rpc.mediaType, 'Content-Encoding': 'identity' },
-        body: lines(rpc, stream, first, form),
+        body: lines(rpc, stream, first, form, context),
       }
     }
     if (rpc.outlivesRequests !== undefined) throw NO_WATCH
@@ -95,15 +96,22 @@ async function* manyRequests(
   if (refused !== undefined) stream.end(refused)
 }
 
+/**
+ * One line a message. The first of a watch stands alone for a moment: there are clients that lose all but the first of
+ * the messages that they read at once (etcd3-py's asynchronous one), and etcd sends the past on a tick of 100 ms.
+ */
 async function* lines(
   rpc: StreamRpc,
   stream: StreamCall<Message>,
   first: IteratorResult<Message, undefined>,
   form: BytesForm,
+  { environment: { clock } }: Context,
 ): AsyncGenerator<string, void, undefined> {
   try {
     for (let next = first; next.done !== true; next = await stream.next()) {
       yield `{"result":${encodeJson(rpc.output, next.value, form)}}\n`
+      const alone = next === first && rpc.outlivesRequests !== undefined
+      if (alone) await clock.sleep(LIMITS.watchFirstAloneMs, stream.signal)
     }
     stream.close('OK')
   } catch (thrown) {

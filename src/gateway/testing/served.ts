@@ -2,6 +2,7 @@
 import { afterEach } from 'vitest'
 import type { Call } from '../../service/call.ts'
 import type { Services } from '../../service/services.ts'
+import type { Context } from '../context.ts'
 import { fakeContext, fakeServices } from './fake-services.ts'
 import { RawConnection, startServer, type TestServer } from './raw-http.ts'
 
@@ -11,9 +12,12 @@ export const CREATE = '{"create_request":{"key":"YQ=="}}'
 const servers: TestServer[] = []
 const connections: RawConnection[] = []
 
-/** Serves the fake services, but for what is given. */
-export async function serve(services: Partial<Services> = {}): Promise<TestServer> {
-  const server = await startServer(fakeContext({ services: fakeServices(services) }))
+/** Serves the fake services, but for what is given, in a context of fakes, likewise. */
+export async function serve(
+  services: Partial<Services> = {},
+  overrides: Partial<Context> = {},
+): Promise<TestServer> {
+  const server = await startServer(fakeContext({ services: fakeServices(services), ...overrides }))
   servers.push(server)
   return server
 }
