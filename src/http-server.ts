@@ -40,6 +40,8 @@ export async function listen(
       servers.push(server)
       server.on('upgrade', (incoming, socket, head) => gateway.upgrade(server, incoming, socket, head))
       server.on('connection', (socket: Socket) => {
+        // One comes again when its client's wish to upgrade isn't followed.
+        if (sockets.has(socket)) return
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
       })

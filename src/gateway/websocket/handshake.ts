@@ -16,8 +16,8 @@ export function webSocketRpc(
   header: HeaderReader,
 ): StreamRpc | undefined {
   if (method !== 'GET' || header('upgrade')?.toLowerCase() !== 'websocket') return undefined
-  const { kind, ...rest } = readTarget(target)
-  const rpc = kind === 'rpc' && 'path' in rest ? RPCS.get(rest.path) : undefined
+  const read = readTarget(target)
+  const rpc = read.kind === 'rpc' ? RPCS.get(read.path) : undefined
   return rpc?.kind === 'stream' && !rpc.isFinite ? rpc : undefined
 }
 

@@ -1,4 +1,3 @@
-import { request } from 'node:http'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
@@ -6,7 +5,7 @@ import type { Services } from '../../service/services.ts'
 import { ManualClock, testEnvironment } from '../../service/watch/testing/environment.ts'
 import type { Context } from '../context.ts'
 import { fakeContext, fakeServices } from '../testing/fake-services.ts'
-import { RawConnection, startServer, type TestServer } from '../testing/raw-http.ts'
+import { startServer, type TestServer } from '../testing/raw-http.ts'
 import { aborted, CREATE, deferred } from '../testing/served.ts'
 import { WebSocketClient } from './testing/client.ts'
 
@@ -335,58 +334,6 @@ describe('a client that is gone', () => {
     }
     expect(before).toBeGreaterThan(0)
     expect(read).toBe(1)
-  })
-})
-
-describe('a request that is answered as if it asked for no WebSocket', () => {
-  const UPGRADE = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' }
-
-  it.each([
-    ['GET', '/v3/kv/range', UPGRADE, 501],
-    ['GET', '/v3/nothing', UPGRADE, 404],
-    ['GET', '/v3//watch', UPGRADE, 307],
-    ['GET', '/version', UPGRADE, 200],
-    ['POST', '/v3/kv/range', { ...UPGRADE, Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings' }, 200],
-    ['POST', '/v3/kv/range', UPGRADE, 200],
-  ])('%s %s', async (method, path, headers, status) => {
-    const { port } = await serve()
-    const body = method === 'POST' ? '{"key":"YQ=="}' : ''
-    const answer = await new Promise<number | undefined>((resolve, reject) => {
-      const sent = request({ port, method, path, headers }, (response) => {
-        response.resume()
-        resolve(response.statusCode)
-      })
-      sent.on('error', reject)
-      sent.end(body)
-    })
-    expect(answer).toBe(status)
-  })
-
-  it('lets its connection go on', async () => {
-    const server = await serve()
-    const connection = new RawConnection(server.port)
-    for (let i = 0; i < 3; i++) {
-      connection.request('POST', '/v3/kv/range', { ...UPGRADE, Upgrade: 'h2c' }, '{"key":"YQ=="}')
-      expect((await connection.readAnswer()).status).toBe(200)
-    }
-    connection.close()
-  })
-
-  it.each([
-    [{}, 400],
-    [{ 'Sec-WebSocket-Key': 'x' }, 400],
-    [{ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version': '7' }, 400],
-  ])('%j: a handshake that makes no sense is refused', async (headers, status) => {
-    const { port } = await serve()
-    const answer = await new Promise<number | undefined>((resolve, reject) => {
-      const sent = request({ port, path: '/v3/watch', headers: { ...UPGRADE, ...headers } }, (response) => {
-        response.resume()
-        resolve(response.statusCode)
-      })
-      sent.on('error', reject)
-      sent.end()
-    })
-    expect(answer).toBe(status)
   })
 })
 
