@@ -1,7 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
+import { makeDirectory } from '../make-directory.ts'
 import {
   bitString,
   context,
@@ -37,7 +38,7 @@ export function keptSelfSigned(directory: string, hosts: readonly string[], year
     if (Date.parse(new X509Certificate(kept.cert).validTo) > Date.now()) return kept
   }
   const made = makeSelfSigned(hosts, years, new Date())
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectory(directory)
   writeFileSync(keyFile, made.key, { mode: 0o600 })
   writeFileSync(certFile, made.cert)
   return made

@@ -10,8 +10,9 @@
  * PostgreSQL's directory is one level down so that it can be made on the side and appear by a rename, complete,
  * even where DIR is a mount point, and so that DIR itself may be one that only root enters.
  */
-import { lchown, lstat, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { lchown, lstat, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { makeDirectory } from '../../make-directory.ts'
 import { EmbeddedError, errorCode, unless } from './embedded-error.ts'
 import { LOCK_CANDIDATE_PREFIX, LOCK_NAME } from './lock.ts'
 
@@ -32,22 +33,12 @@ export interface DataDirectory {
 export async function openDataDirectory(dataDir: string): Promise<DataDirectory> {
   const root = resolve(dataDir)
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 })
+    makeDirectory(root)
     refuseStrangers(root, await readdir(root))
     return { root, postgres: join(root, POSTGRES_NAME) }
   } catch (error) {
-    throw explain(root, error)
+    throw explainBy(NOT_MADE, root, error)
   }
-}
-
-/** The error of a failed system call on the data directory `root`, in words. Any other error comes back as it is. */
-export function explain(root: string, error: unknown): unknown {
-  const reason = REASONS[errorCode(error) ?? '']
-  if (reason === undefined || error instanceof EmbeddedError) return error
-  const detail = error instanceof Error ? error.message : String(error)
-  return new EmbeddedError(`The data directory ${root} can't be used: ${reason} (${detail}).`, {
-    cause: error,
-  })
 }
 
 const ELSEWHERE = 'choose another with --data-dir'
@@ -60,6 +51,23 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: `its path is longer than the system allows; ${ELSEWHERE}`,
   ENOSPC: 'its file system is full; free some space and start again',
   EDQUOT: "this user's quota is used up; free some space and start again",
+}
+
+/** The error of a failed system call on the data directory `root`, in words. Any other error comes back as it is. */
+export function explain(root: string, error: unknown): unknown {
+  return explainBy(REASONS, root, error)
+}
+
+/** Only of making it: later, something else may be missing. */
+const NOT_MADE: typeof REASONS = { ...REASONS, ENOENT: `no directory can be made there; ${ELSEWHERE}` }
+
+function explainBy(reasons: typeof REASONS, root: string, error: unknown): unknown {
+  const reason = reasons[errorCode(error) ?? '']
+  if (reason === undefined || error instanceof EmbeddedError) return error
+  const detail = error instanceof Error ? error.message : String(error)
+  return new EmbeddedError(`The data directory ${root} can't be used: ${reason} (${detail}).`, {
+    cause: error,
+  })
 }
 
 function refuseStrangers(root: string, names: readonly string[]): void {
