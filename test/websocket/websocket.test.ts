@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocketClient } from '../../src/gateway/websocket/testing/client.ts'
 import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import type { GatewayServer } from '../support/etcd.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
+import { projectRoot } from '../support/paths.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { startWorkerd } from '../support/workerd.ts'
 
@@ -100,7 +104,8 @@ describe.each(KINDS)('WebSocket on $name', ({ name, start }) => {
     }
     /** A Worker has one connection to the database for each request. */
     const sessions = async () =>
-      (await postgres.query(`select from pg_stat_activity where backend_type = 'client backend'`)).rowCount ?? 0
+      (await postgres.query(`select from pg_stat_activity where backend_type = 'client backend'`)).rowCount ??
+      0
     const held = name === 'Node' ? watchers : sessions
     const before = await settledOf(held)
     const [polite, gone] = await Promise.all([1, 2].map(() => WebSocketClient.open(urlOf(server))))
@@ -157,4 +162,24 @@ it('a stream that is bounded in time ends with 1000', async () => {
   client.send(create({ key: b64('k') }))
   expect(await client.rest()).toHaveLength(1)
   expect(await client.closed).toBe(1000)
+})
+
+it.each([
+  ['README.md', ['"created":true', '"value":"bar"']],
+  ['docs/websocket.md', ['watch 2: PUT foo = bar', 'watch 1: PUT app/x = y']],
+])('the example of %s runs with nothing but Node', async (page, expected) => {
+  await using server = await startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
+  await server.gateway.put('foo', 'bar')
+  const text = readFileSync(join(projectRoot, page), 'utf8')
+  const [, example = ''] = /^```js\n([^`]*new WebSocket\('ws:[\s\S]*?)^```$/m.exec(text) ?? []
+  const code = example.replace('127.0.0.1:2379', new URL(server.url).host)
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code])
+  let printed = ''
+  for await (const chunk of child.stdout) {
+    printed += chunk
+    if (printed.includes(expected[0] ?? '')) await server.gateway.put('app/x', 'y')
+    if (expected.every((part) => printed.includes(part))) break
+  }
+  child.kill()
+  expect(expected.filter((part) => !printed.includes(part))).toEqual([])
 })
