@@ -12,6 +12,8 @@ export interface Scene extends AsyncDisposable {
   readonly there: Edgetcd
   /** The token of a user, each of whom has one from the beginning. */
   tokenOf(user: User): string
+  /** Gives everybody a new token, where switching authentication off has ended the old ones. */
+  signIn(): Promise<void>
   /** A call of root's, which has to succeed. */
   root<T = JsonObject>(path: string, body: JsonObject): Promise<T>
 }
@@ -42,7 +44,10 @@ export async function setScene({ args = [], ...options }: SceneOptions = {}): Pr
   const there = await startEdgetcd(server)
   await makeUsers(here.gateway)
   const tokens = new Map<User, string>()
-  for (const user of USERS) tokens.set(user, await authenticate(here.gateway, user))
+  const signIn = async () => {
+    for (const user of USERS) tokens.set(user, await authenticate(here.gateway, user))
+  }
+  await signIn()
   const tokenOf = (user: User) => tokens.get(user) ?? ''
   return {
     postgres,
@@ -50,6 +55,7 @@ export async function setScene({ args = [], ...options }: SceneOptions = {}): Pr
     here,
     there,
     tokenOf,
+    signIn,
     root: <T>(path: string, body: JsonObject) => as<T>(here.gateway, tokenOf('root'), path, body),
     async [Symbol.asyncDispose]() {
       await here[Symbol.asyncDispose]()

@@ -115,4 +115,9 @@ describe('a token', () => {
   ])('%j claims to be of nobody', (token) => {
     expect(claimedUser(token)).toBeUndefined()
   })
+
+  test.each([{ toString: 1 }, ['root'], 1, null, true])('of %j is nobody’s', (sub) => {
+    const payload = Buffer.from(JSON.stringify({ sub })).toString('base64url')
+    expect(claimedUser(`e30.${payload}.AAAA`)).toBeUndefined()
+  })
 })

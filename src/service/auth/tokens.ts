@@ -106,7 +106,8 @@ export class Tokens {
 /** Whom a token claims to be of, which nobody has checked yet; undefined when it is no token. */
 export function claimedUser(token: string): string | undefined {
   try {
-    return decodeJwt(token).sub
+    const { sub }: { sub?: unknown } = decodeJwt(token)
+    return typeof sub === 'string' ? sub : undefined
   } catch (error) {
     if (error instanceof errors.JWTInvalid) return undefined
     throw error

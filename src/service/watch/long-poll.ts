@@ -44,6 +44,8 @@ export async function longPoll(
     if ('events' in answer) context.eventsSent += answer.events.length
     return answer
   } catch (error) {
+    // Whatever it was doing when its rights went broke off for that.
+    if (poll.error !== undefined) throw poll.error
     throw context.isStopped ? EtcdError.of('Stopped', error) : error
   } finally {
     log.tail.unsubscribe(poll)

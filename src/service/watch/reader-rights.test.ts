@@ -158,4 +158,29 @@ describe.each([true, false])('the rights of a watch (one tail for all: %s)', (sh
     await clock.pass(1000)
     await refused
   })
+
+  test('and it says so when they go while it looks into the past, too', async () => {
+    const { service, log, open, forbid, clock } = setUp(sharedTail)
+    const client = open().create({ key: bytes('b') })
+    await client.read()
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    log.latency = async () => {
+      if (log.queries.at(-1)?.after === 0n) await held
+    }
+    const request = { ...ALL, startRevision: 1n, prevKv: false, filters: [], waitMs: 30_000 }
+    const answer = service.longPoll(request, { signal: new AbortController().signal })
+    const refused = expect(answer).rejects.toThrow(EtcdError.of('PermissionDenied'))
+    await settled()
+    // Seen by the other's read first.
+    forbid('\0')
+    log.put('b')
+    await client.read()
+    release()
+    await clock.pass(1000)
+    await refused
+    client.leave()
+  })
 })

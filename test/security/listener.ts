@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { WebSocket } from 'ws'
+
+/** Everything that came on one connection so far, as text, and whether it has ended. */
+export class Listener {
+  text = ''
+  isEnded = false
+  readonly #end: () => void
+  readonly #write: (text: string) => void
+  #wake = () => {}
+
+  private constructor(end: () => void, write: (text: string) => void) {
+    this.#end = end
+    this.#write = write
+  }
+
+  /** Sends a request; with an `open` body its end is left out, and `send` goes on. */
+  static http(
+    url: string,
+    path: string,
+    options: {
+      readonly method?: string
+      readonly headers?: Readonly<Record<string, string>>
+      readonly body?: object
+      readonly open?: boolean
+      /** Takes nothing in until `resume`. */
+      readonly paused?: boolean
+    } = {},
+  ): Listener & { resume(): void } {
+    const { method = 'POST', headers, body, open = false, paused = false } = options
+    const sent: ClientRequest = request(new URL(path, url), { method, headers: { ...headers }, agent: false })
+    const listener = new Listener(
+      () => sent.destroy(),
+      (text) => sent.write(text),
+    )
+    let response: IncomingMessage | undefined
+    let isPaused = paused
+    sent.on('error', () => listener.#ended())
+    sent.on('response', (incoming) => {
+      response = incoming
+      incoming.setEncoding('utf8')
+      incoming.on('data', (text: string) => listener.#take(text))
+      incoming.on('close', () => listener.#ended())
+      if (isPaused) incoming.pause()
+    })
+    if (body !== undefined) sent.write(JSON.stringify(body))
+    if (!open) sent.end()
+    return Object.assign(listener, {
+      resume: () => {
+        isPaused = false
+        response?.resume()
+      },
+    })
+  }
+
+  /** Opens a WebSocket and sends one frame. */
+  static async webSocket(
+    url: string,
+    path: string,
+    headers: Record<string, string>,
+    frame: object,
+  ): Promise<Listener> {
+    const socket = new WebSocket(new URL(path, url.replace(/^http/, 'ws')), { headers })
+    const listener = new Listener(
+      () => socket.terminate(),
+      (text) => socket.send(text),
+    )
+    socket.on('message', (data: Buffer) => listener.#take(`${data.toString()}\n`))
+    socket.on('close', () => listener.#ended())
+    await once(socket, 'open')
+    socket.send(JSON.stringify(frame))
+    return listener
+  }
+
+  send(body: object): void {
+    this.#write(`${JSON.stringify(body)}\n`)
+  }
+
+  /** Resolves when the text has it. Rejects when that takes too long, or can't come any more. */
+  async until(part: string | RegExp, what: string, timeoutMs = 15_000): Promise<void> {
+    const has = () => (typeof part === 'string' ? this.text.includes(part) : part.test(this.text))
+    await this.#until(has, `${part} at ${what}`, timeoutMs)
+  }
+
+  async end(what: string, timeoutMs = 15_000): Promise<void> {
+    await this.#until(() => this.isEnded, `the end of ${what}`, timeoutMs)
+  }
+
+  close(): void {
+    this.#end()
+  }
+
+  async #until(holds: () => boolean, what: string, timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    while (!holds()) {
+      const left = deadline - Date.now()
+      if (left <= 0 || this.isEnded) {
+        throw new Error(
+          `waited for ${what}; ${this.isEnded ? 'it ended' : 'it has'}: ${this.text.slice(-600)}`,
+        )
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  #take(text: string): void {
+    this.text += text
+    this.#wake()
+  }
+
+  #ended(): void {
+    this.isEnded = true
+    this.#wake()
+  }
+}
