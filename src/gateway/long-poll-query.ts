@@ -28,8 +28,10 @@ export interface LongPollQuery {
 /** The seconds of a `Prefer: wait=N` header (RFC 7240): the default without a number, undefined without `wait`. */
 export function preferredWait(prefer: string | undefined): number | undefined {
   for (const preference of prefer?.split(',') ?? []) {
-    const found = /^\s*wait\s*(?:=\s*"?(\d*)"?\s*)?(?:;.*)?$/i.exec(preference)
-    if (found !== null) return waitSeconds(found[1] ?? '')
+    const [token = ''] = preference.split(';', 1)
+    const [name = '', ...value] = token.split('=')
+    const digits = /^"?(\d*)"?$/.exec(value.join('=').trim())?.[1]
+    if (name.trim().toLowerCase() === 'wait' && digits !== undefined) return waitSeconds(digits)
   }
   return undefined
 }
