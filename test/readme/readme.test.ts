@@ -21,9 +21,9 @@ function examples(page: string): { command: string; output: string }[] {
 const withoutIds = (text: string): string =>
   text.replaceAll(/"(cluster_id|member_id)":"\d+"/g, (_, name) => `"${name}":"…"`).trim()
 
-async function printed(command: string): Promise<string> {
+async function printed(command: string, cwd: string): Promise<string> {
   try {
-    return (await run('sh', ['-c', command])).stdout
+    return (await run('sh', ['-c', command], { cwd })).stdout
   } catch (error) {
     // curl's own time limit ends the watch: 28, and what came until then counts.
     const { code, stdout } = error as { code: number; stdout: string }
@@ -36,6 +36,7 @@ test.each([
   ['README.md', 11],
   ['docs/readable-form.md', 5],
   ['docs/large-ranges.md', 2],
+  ['docs/authentication.md', 12],
 ])('the curl lines of %s print on a fresh store what it shows, in its order', async (page, count) => {
   const dir = temporaryDir('readme')
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
@@ -44,6 +45,6 @@ test.each([
   expect(found.length).toBe(count)
   for (const { command, output } of found) {
     const here = command.replaceAll('http://127.0.0.1:2379', server.url)
-    expect(withoutIds(await printed(here)), command).toBe(withoutIds(output))
+    expect(withoutIds(await printed(here, dir)), command).toBe(withoutIds(output))
   }
 })
