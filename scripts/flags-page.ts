@@ -51,6 +51,8 @@ What differs from etcd:
   \`--client-cert-auth\` would protect nothing (no https URL, no \`--trusted-ca-file\`), the server doesn't start.
 - Certificate, key, authorities and revocation list are read again when their files change, for new connections. etcd does
   so with the first two and the last.
+- \`--client-crl-file\` (PEM or DER) is checked as OpenSSL does it: its signature and dates count, and each authority between the
+  client and the root needs one. etcd compares serial numbers alone.
 - \`--cipher-suites\` knows etcd's names but for RC4 and 3DES, which OpenSSL doesn't have any more.
 - \`--auth-token simple\` tokens are signed, so that any server on the database can check them. They live for
   \`--auth-token-ttl\`, an hour by default, however often they are used; etcd's live for 300 seconds after their last use.

@@ -15,6 +15,7 @@ import { RunningCalls } from './service/coordination/running-calls.ts'
 import { createElection } from './service/election/index.ts'
 import { countOperations } from './service/kv/counted.ts'
 import { createKv } from './service/kv/index.ts'
+import { countLeases } from './service/lease/counted.ts'
 import { createLease } from './service/lease/index.ts'
 import { createLock } from './service/lock/index.ts'
 import { createHealth, createMaintenance } from './service/maintenance/index.ts'
@@ -106,7 +107,7 @@ export function compose(options: ComposeOptions): Application {
     }),
     instruments.operations,
   )
-  const lease = createLease(access, environment)
+  const lease = countLeases(createLease(access, environment), instruments.leases)
   const { watch, longPoll } = watches
   const calls = new RunningCalls()
   const foundation = { kv, lease, watch, longPoll, calls, log: environment.log }

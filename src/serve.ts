@@ -42,19 +42,18 @@ export async function serve(
     // The first look at the store arms the timer of its leases.
     await application.store.head()
     const tls = tlsOptions(config, log)
-    servers.push(await listen(config.listenClientUrls, createGateway(application.context), tls))
-    servers.push(
-      await listen(config.listenMetricsUrls, createGateway(application.context, 'operations'), tls),
-    )
+    const { context } = application
+    for (const [urls, serves] of [
+      [config.listenClientUrls, 'all'],
+      [config.listenMetricsUrls, 'operations'],
+    ] as const) {
+      servers.push(await listen(urls, createGateway(context, serves), tls))
+    }
     if (config.retention !== undefined) {
       compacting = runCompactor(application.store, config.retention, environment, stopping.signal)
     }
-    sayReady(
-      servers.flatMap(({ urls }) => urls),
-      config.ignoredFlags,
-      database.location,
-      say,
-    )
+    const [clients, metrics] = servers.map(({ urls }) => urls)
+    sayReady({ clients, metrics, ignored: config.ignoredFlags, location: database.location }, say)
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
     log('info', 'stopping')
     stopping.abort()
@@ -78,23 +77,24 @@ function tlsOptions(config: Config, log: Log): TlsOptions | undefined {
   return { settings: config.tls, dataDir: config.dataDir, hosts, log }
 }
 
-function sayReady(
-  urls: readonly string[],
-  ignoredFlags: readonly string[],
-  location: string,
-  say: Say,
-): void {
-  const [url] = urls
+interface Ready {
+  /** Where it listens, for clients and for whoever scrapes its metrics alone. */
+  readonly clients: readonly string[] | undefined
+  readonly metrics: readonly string[] | undefined
+  readonly ignored: readonly string[]
+  readonly location: string
+}
+
+function sayReady({ clients = [], metrics = [], ignored, location }: Ready, say: Say): void {
   const lines = [
     `edgetcd ${EDGETCD_VERSION} serves the API of etcd ${ETCD_VERSION}`,
     '',
-    `  listening on  ${urls.join(', ')}`,
+    `  listening on  ${clients.join(', ')}`,
+    ...(metrics.length > 0 ? [`  metrics on    ${metrics.join(', ')}`] : []),
     `  data in       ${location}`,
-    ...(ignoredFlags.length > 0
-      ? [`  ignored       ${ignoredFlags.join(', ')}: they mean nothing here`]
-      : []),
-    `  try           curl -X POST ${url}/v3/kv/put -d '{"key": "Zm9v", "value": "YmFy"}'`,
+    ...(ignored.length > 0 ? [`  ignored       ${ignored.join(', ')}: they mean nothing here`] : []),
+    `  try           curl -X POST ${clients[0]}/v3/kv/put -d '{"key": "Zm9v", "value": "YmFy"}'`,
     '',
   ]
-  say(lines.join('\n'), { event: 'ready', listening: urls, data: location, ignored: ignoredFlags })
+  say(lines.join('\n'), { event: 'ready', listening: clients, metrics, data: location, ignored })
 }

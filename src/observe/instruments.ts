@@ -12,6 +12,7 @@ export interface Instruments {
   readonly commitSeconds: Histogram
   readonly slowStatements: Counter
   readonly operations: OperationCounters
+  readonly leases: LeaseCounters
   readonly store: StoreGauges
 }
 
@@ -21,6 +22,12 @@ export interface OperationCounters {
   readonly puts: Counter
   readonly deletes: Counter
   readonly txns: Counter
+}
+
+export interface LeaseCounters {
+  readonly granted: Counter
+  readonly renewed: Counter
+  readonly revoked: Counter
 }
 
 const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -68,6 +75,14 @@ export function createInstruments(detail: 'basic' | 'extensive' = 'basic'): Inst
       puts: counter('etcd_mvcc_put_total', 'Total number of puts seen by this member.'),
       deletes: counter('etcd_mvcc_delete_total', 'Total number of deletes seen by this member.'),
       txns: counter('etcd_mvcc_txn_total', 'Total number of txns seen by this member.'),
+    },
+    leases: {
+      granted: counter('etcd_debugging_lease_granted_total', 'The total number of granted leases.'),
+      renewed: counter(
+        'etcd_debugging_lease_renewed_total',
+        'The number of renewed leases seen by the leader.',
+      ),
+      revoked: counter('etcd_debugging_lease_revoked_total', 'The total number of revoked leases.'),
     },
     store: new StoreGauges(metrics),
   }

@@ -47,11 +47,14 @@ describe('GET /metrics', () => {
     await gateway.put('k', 'v')
     await gateway.ok('/v3/kv/txn', { success: [put, range, { request_txn: { success: [range] } }] })
     await gateway.ok('/v3/kv/txn', { success: [del] })
-    await gateway.ok('/v3/kv/compaction', { revision: '4', physical: true })
+    await gateway.ok('/v3/lease/grant', { ID: '7', TTL: '60' })
+    await gateway.ok('/v3/lease/keepalive', { ID: '7' })
+    await gateway.ok('/v3/lease/revoke', { ID: '7' })
     for (let events = 0; events < 3; ) {
       const { result } = (await stream.next()) as { result: { events?: object[] } }
       events += result.events?.length ?? 0
     }
+    await gateway.ok('/v3/kv/compaction', { revision: '4', physical: true })
     const waiting = fetch(`${url}/v3/watch?key=${b64('k')}&start_revision=5&wait=30`)
     const { samples, families } = await untilWatching(url, 2)
     expect(Object.fromEntries(samples)).toMatchObject({
@@ -59,6 +62,9 @@ describe('GET /metrics', () => {
       etcd_mvcc_range_total: 2,
       etcd_mvcc_delete_total: 1,
       etcd_mvcc_txn_total: 1,
+      etcd_debugging_lease_granted_total: 1,
+      etcd_debugging_lease_renewed_total: 1,
+      etcd_debugging_lease_revoked_total: 1,
       etcd_debugging_mvcc_current_revision: 4,
       etcd_debugging_mvcc_compact_revision: 4,
       etcd_debugging_mvcc_events_total: 3,
@@ -69,8 +75,8 @@ describe('GET /metrics', () => {
       edgetcd_watch_lag_revisions: 0,
       edgetcd_revision_lag: 0,
       edgetcd_compaction_lag_revisions: 0,
-      edgetcd_commit_seconds_count: 4,
-      edgetcd_batch_requests_count: 4,
+      edgetcd_commit_seconds_count: 5,
+      edgetcd_batch_requests_count: 5,
       etcd_server_has_leader: 1,
       etcd_server_is_leader: 1,
       etcd_server_leader_changes_seen_total: 1,
