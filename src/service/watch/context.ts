@@ -3,7 +3,7 @@ import type { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { Slots } from '../../slots.ts'
 import type { EventLog } from '../../store/event-log.ts'
-import type { Identity } from '../../store/types.ts'
+import type { Head, Identity } from '../../store/types.ts'
 import type { KeyRange } from './key-range.ts'
 import { LogReader } from './log-reader.ts'
 import type { PollInterval } from './pace.ts'
@@ -45,8 +45,8 @@ export interface Waiting {
   /** Events that it has read and not sent yet. */
   readonly unsentEvents: number
   readonly rights: ReaderRights
-  /** Ends what it watches of the ranges for which there is an error, with that. */
-  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void
+  /** Ends what it watches of the ranges for which there is an error, with that; the store is at the revision. */
+  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined, revision: bigint): void
   end(): void
 }
 
@@ -72,7 +72,7 @@ export class WatchContext {
     this.events = {
       read: async (query, signal) => {
         const page = await events.read(query, signal)
-        await this.renewRights(page.head.authVersion)
+        await this.renewRights(page.head)
         return page
       },
       onWrite: (listener) => events.onWrite(listener),
@@ -119,13 +119,13 @@ export class WatchContext {
    * Nobody sees a page of the log before everybody who waits was asked for under its rights: whoever may not read a range
    * any more isn't watching it when the page comes.
    */
-  private async renewRights(authVersion: bigint): Promise<void> {
+  private async renewRights({ authVersion, revision }: Head): Promise<void> {
     const outdated = [...this.waiting].filter(({ rights }) => !rights.areOf(authVersion))
     if (outdated.length === 0) return
     this.access.observe(authVersion)
     await Promise.all(
       outdated.map(async (waiting) => {
-        waiting.dismiss(await waiting.rights.renew())
+        waiting.dismiss(await waiting.rights.renew(), revision)
       }),
     )
   }

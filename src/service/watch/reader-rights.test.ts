@@ -54,7 +54,12 @@ describe.each([true, false])('the rights of a watch (one tail for all: %s)', (sh
     forbid('a')
     log.put('a')
     log.put('b')
-    expect(await client.read()).toMatchObject({ watchId: 0n, canceled: true, cancelReason: DENIED })
+    expect(await client.read()).toMatchObject({
+      header: { revision: 4n },
+      watchId: 0n,
+      canceled: true,
+      cancelReason: DENIED,
+    })
     expect(short(await client.read())).toEqual({ revision: 4n, watchId: 1n, events: ['+b@4'] })
     client.leave()
   })

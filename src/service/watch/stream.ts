@@ -131,14 +131,14 @@ export class WatchStream implements WatchOwner, Waiting {
   }
 
   /** A watch that may not be any more ends at once: what it has unsent isn't sent. */
-  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void {
+  dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined, revision: bigint): void {
     for (const watch of [...this.byId.values()]) {
       const refusal = refusalOf(watch.range)
       if (refusal === undefined) continue
       this.byId.delete(watch.id)
       this.detach(watch)
       this.outbox.dropAll(watch)
-      const header = this.header(this.log.tail.position ?? 0n)
+      const header = this.header(revision)
       const cancelReason = rpcErrorText(refusal)
       if (watch.announced) this.answer({ header, watchId: watch.id, canceled: true, cancelReason })
       else this.answer({ header, watchId: NO_WATCH, created: true, canceled: true, cancelReason })
