@@ -11,7 +11,10 @@ import { startProcess, waitUntilReady } from './process.ts'
  * Disposing of it ends the whole process group: wrangler doesn't always end its workerd.
  */
 export async function startWorkerd(
-  options: Required<Pick<EdgetcdOptions, 'databaseUrl' | 'schema'>>,
+  options: Required<Pick<EdgetcdOptions, 'databaseUrl' | 'schema'>> & {
+    /** More of the Worker's variables. */
+    readonly variables?: Readonly<Record<string, string>>
+  },
 ): Promise<GatewayServer> {
   const port = await freePort()
   const child = startProcess(
@@ -20,7 +23,12 @@ export async function startWorkerd(
     {
       cwd: projectRoot,
       detached: true,
-      env: { ...cleanEnvironment(), DATABASE_URL: options.databaseUrl, ETCD_SCHEMA: options.schema },
+      env: {
+        ...cleanEnvironment(),
+        DATABASE_URL: options.databaseUrl,
+        ETCD_SCHEMA: options.schema,
+        ...options.variables,
+      },
     },
   )
   const gateway = new Gateway(`http://127.0.0.1:${port}`)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { GatewayServer } from '../support/etcd.ts'
 import { b64 } from '../support/gateway.ts'
@@ -12,7 +13,8 @@ let worker: GatewayServer
 beforeAll(async () => {
   postgres = await startPostgres(18)
   schema = postgres.freshSchema()
-  worker = await startWorkerd({ databaseUrl: postgres.url, schema })
+  const variables = { ETCD_QUOTA_BACKEND_BYTES: '3000000' }
+  worker = await startWorkerd({ databaseUrl: postgres.url, schema, variables })
 })
 afterAll(async () => {
   await worker[Symbol.asyncDispose]()
@@ -52,4 +54,14 @@ it("the Worker's scheduled trigger compacts as its settings say, and frees the s
   expect((await readAt(revision - 1)).body.message).toBe(COMPACTED)
   expect((await readAt(revision)).body.kvs).toMatchObject([{ value: b64('noted') }])
   expect(await count('log'), 'l/8, and the last two of k').toBe(3)
+})
+
+it("the Worker's scheduled trigger raises NOSPACE when the store has reached its quota", async () => {
+  const { gateway } = worker
+  const put = () =>
+    gateway.call('/v3/kv/put', { key: b64('large'), value: randomBytes(1_000_000).toString('base64') })
+  expect(await trigger()).toBe(200)
+  for (let i = 0; i < 3; i++) expect((await put()).status, 'nobody has looked yet').toBe(200)
+  expect(await trigger()).toBe(200)
+  expect(await put()).toMatchObject({ body: { message: 'etcdserver: mvcc: database space exceeded' } })
 })
