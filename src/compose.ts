@@ -33,6 +33,8 @@ export interface ComposeOptions {
   readonly instruments: Instruments
   /** Whether the application lives between requests: then it has timers, and one watch tail for all. */
   readonly resident: boolean
+  /** Where clients reach the server, when the configuration alone doesn't know. */
+  readonly clientUrls?: () => readonly string[]
   /** What outlives an application that lives for one request. */
   readonly memory?: Memory
 }
@@ -115,7 +117,12 @@ export function compose(options: ComposeOptions): Application {
     kv,
     lease,
     watch: { watch },
-    cluster: createCluster({ store, access, name: config.name, clientUrls: config.advertiseClientUrls }),
+    cluster: createCluster({
+      store,
+      access,
+      name: config.name,
+      clientUrls: options.clientUrls ?? (() => config.advertiseClientUrls),
+    }),
     maintenance: createMaintenance({ access, quotaBytes: config.quotaBackendBytes }),
     auth: createAuth({ store, access, tokens, environment, requestBytesMax: config.maxRequestBytes }),
     lock: createLock(foundation),

@@ -29,12 +29,14 @@ export async function serve(
   const stopping = new AbortController()
   const instruments = createInstruments(config.metrics)
   addProcessMetrics(instruments.metrics)
+  let clientUrls = config.advertiseClientUrls
   const application = compose({
     sql: database.sql,
     config,
     environment,
     instruments,
     resident: true,
+    clientUrls: () => clientUrls,
   })
   let compacting: Promise<void> | undefined
   const servers: HttpServers[] = []
@@ -53,6 +55,8 @@ export async function serve(
       compacting = runCompactor(application.store, config.retention, environment, stopping.signal)
     }
     const [clients, metrics] = servers.map(({ urls }) => urls)
+    // What is advertised as it was configured may have got its port only now.
+    clientUrls = clientUrls.map((url) => clients?.[config.listenClientUrls.indexOf(url)] ?? url)
     sayReady({ clients, metrics, ignored: config.ignoredFlags, location: database.location }, say)
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
     log('info', 'stopping')

@@ -1,5 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { get } from 'node:https'
+import { get, request } from 'node:https'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { makeAuthority, opensslMissing } from '../../src/tls/testing/certificates.ts'
@@ -112,6 +112,9 @@ client-transport-security:
     const tls = { ca: readFileSync(authority.caFile) }
     const identity = { cert: readFileSync(client.certFile), key: readFileSync(client.keyFile) }
     expect(await statusOf(`${url}/version`, { ...tls, ...identity })).toBe(200)
+    expect(await bodyOf(`${url}/v3/cluster/member/list`, { ...tls, ...identity })).toContain(
+      `"clientURLs":["${url}"]`,
+    )
     await expect(statusOf(`${url}/version`, tls)).rejects.toThrow()
     expect(readFileSync(log, 'utf8')).toMatch(/^\S+Z\twarn\t--name is ignored: \S+etcd\.conf\.yml says all\n/)
     await child.stop()
@@ -136,5 +139,16 @@ test.each([
 function statusOf(url: string, options: object): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get(url, options, (answer) => resolve(answer.resume().statusCode)).once('error', reject)
+  })
+}
+
+/** What a POST without a body is answered. */
+function bodyOf(url: string, options: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', ...options }, async (answer) => {
+      answer.setEncoding('utf8')
+      resolve((await answer.toArray()).join(''))
+    })
+    sent.once('error', reject).end()
   })
 }

@@ -36,7 +36,7 @@ function setUp() {
         } as unknown as Caller),
     },
     name: 'default',
-    clientUrls: OURS,
+    clientUrls: () => OURS,
   })
   return { cluster, reads: () => reads }
 }

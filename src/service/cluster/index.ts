@@ -13,7 +13,7 @@ export interface ClusterOptions {
   /** The one member's name. */
   readonly name: string
   /** Where clients reach the servers, all of them where there are several. */
-  readonly clientUrls: readonly string[]
+  readonly clientUrls: () => readonly string[]
 }
 
 /**
@@ -29,11 +29,11 @@ export function createCluster({
   name,
   clientUrls,
 }: ClusterOptions): Implementation<typeof Cluster> {
-  const urls = [...clientUrls]
-  const isOurs = (url: string) => urls.includes(url.trim())
+  const isOurs = (url: string) => clientUrls().includes(url.trim())
 
   /** etcd's answers here tell no revision. */
   function members({ clusterId, memberId, raftTerm }: Identity) {
+    const urls = [...clientUrls()]
     const member: MessageInitShape<typeof MemberSchema> = {
       ID: memberId,
       name,
