@@ -1,0 +1,84 @@
+import { expect, it } from 'vitest'
+import { EtcdError } from '../etcd/errors.ts'
+import { ManualClock, settled } from '../service/watch/testing/environment.ts'
+import { Metrics } from './metrics.ts'
+import { StoreGauges, type StoreSample } from './store-gauges.ts'
+
+const SAMPLE: StoreSample = {
+  revision: 100n,
+  compactRevision: 90n,
+  sweptRevision: 70n,
+  size: 5000n,
+  sizeInUse: 4000n,
+}
+
+function setUp() {
+  const clock = new ManualClock()
+  const metrics = new Metrics()
+  const gauges = new StoreGauges(metrics)
+  const asked: ((sample: StoreSample | EtcdError) => void)[] = []
+  const read = () =>
+    new Promise<StoreSample>((resolve, reject) => {
+      asked.push((answer) => (answer instanceof EtcdError ? reject(answer) : resolve(answer)))
+    })
+  let position: bigint | undefined
+  return {
+    clock,
+    asked,
+    watchAt: (revision: bigint) => {
+      position = revision
+    },
+    refresh: () => gauges.refresh(clock, read, () => position),
+    value: (name: string) => new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics.text())?.[1],
+  }
+}
+
+it('knows nothing before it has asked', () => {
+  const { value } = setUp()
+  expect(value('etcd_server_has_leader')).toBe('0')
+  expect(value('etcd_debugging_mvcc_current_revision')).toBeUndefined()
+})
+
+it('asks once in five seconds, whoever wants to know', async () => {
+  const { clock, asked, refresh, value, watchAt } = setUp()
+  watchAt(97n)
+  const both = Promise.all([refresh(), refresh()])
+  asked[0]?.(SAMPLE)
+  await both
+  expect(value('etcd_debugging_mvcc_current_revision')).toBe('100')
+  expect(value('edgetcd_revision_lag')).toBe('3')
+  expect(value('edgetcd_compaction_lag_revisions')).toBe('20')
+  await clock.pass(4_999)
+  await refresh()
+  expect(asked).toHaveLength(1)
+  await clock.pass(1)
+  void refresh()
+  await settled()
+  expect(asked).toHaveLength(2)
+})
+
+it('waits no longer than a second, and then has the last values', async () => {
+  const { clock, asked, refresh, value } = setUp()
+  const first = refresh()
+  asked[0]?.(SAMPLE)
+  await first
+  await clock.pass(5_000)
+  const hanging = refresh()
+  await clock.pass(1_000)
+  await hanging
+  expect(value('etcd_server_has_leader')).toBe('0')
+  expect(value('etcd_debugging_mvcc_current_revision')).toBe('100')
+  asked[1]?.({ ...SAMPLE, revision: 101n })
+  await settled()
+  expect(value('etcd_server_has_leader')).toBe('1')
+  expect(value('etcd_server_leader_changes_seen_total')).toBe('2')
+  expect(value('etcd_debugging_mvcc_current_revision')).toBe('101')
+})
+
+it('never fails', async () => {
+  const { asked, refresh, value } = setUp()
+  const refreshed = refresh()
+  asked[0]?.(EtcdError.of('NoLeader'))
+  await refreshed
+  expect(value('etcd_server_has_leader')).toBe('0')
+})
