@@ -1,23 +1,32 @@
 import { EtcdError } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
 
-/** Bytes of bodies that are being received, by all requests of the process together. */
+/** Bytes of bodies that are being received, by all requests of the process together, but for the first of each. */
 let receivingBytes = 0
 
-/** One body's share of what a process may hold of bodies that aren't complete: `LIMITS.bodiesBytesMax`. */
+/**
+ * One body's share of what a process may hold of bodies that aren't complete: `LIMITS.bodiesBytesMax`. Its first bytes are
+ * free, so that somebody who holds all there is, and never ends, keeps nobody from asking for something small.
+ */
 export class BodyBudget {
   #bytes = 0
+  /** How much of it counts. */
+  #counted = 0
 
   /** Takes more for this body. Fails with TooManyRequests when the process holds too much already. */
   take(bytes: number): void {
-    if (receivingBytes + bytes > LIMITS.bodiesBytesMax) throw EtcdError.of('TooManyRequests')
+    const counted = Math.max(0, this.#bytes + bytes - LIMITS.bodyBytesFree)
+    if (receivingBytes + counted - this.#counted > LIMITS.bodiesBytesMax)
+      throw EtcdError.of('TooManyRequests')
+    receivingBytes += counted - this.#counted
+    this.#counted = counted
     this.#bytes += bytes
-    receivingBytes += bytes
   }
 
   /** Gives all back: the body, or a message of it, is complete, or nobody waits for it any more. May be called again. */
   release(): void {
-    receivingBytes -= this.#bytes
+    receivingBytes -= this.#counted
+    this.#counted = 0
     this.#bytes = 0
   }
 }
