@@ -1,9 +1,9 @@
 // Writes docs/flags.md from the tables that the program itself reads its settings by: `npm run flags-page`.
 import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { ETCD_FLAGS, OLD_NAMES } from '../src/etcd-flags.ts'
-import { SETTING_GROUPS } from '../src/setting-table.ts'
-import { isOurs, variableOf } from '../src/sources.ts'
+import { ETCD_FLAGS, OLD_NAMES } from '../src/config/etcd-flags.ts'
+import { SETTING_GROUPS } from '../src/config/setting-table.ts'
+import { isOurs, variableOf } from '../src/config/sources.ts'
 
 /** The page as text. */
 export function flagsPage(): string {

@@ -1,4 +1,4 @@
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import type { Environment } from './environment.ts'
 import { LIMITS } from './etcd/limits.ts'
 import type { Context } from './gateway/context.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ClientConfig } from 'pg'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { withLibpqModes, withoutPassword } from './database-url.ts'
 import type { Log } from './environment.ts'
 import { startEmbedded } from './store/embedded/index.ts'

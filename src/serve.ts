@@ -1,5 +1,5 @@
 import { compose } from './compose.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { openDatabase } from './database.ts'
 import type { Environment, Log } from './environment.ts'
 import { createGateway } from './gateway/node.ts'

@@ -3,7 +3,7 @@
  * nothing that does I/O may outlive the request that made it. It never migrates.
  */
 import { type Application, compose, type Memory } from './compose.ts'
-import { type Config, readConfig } from './config.ts'
+import { type Config, readConfig } from './config/config.ts'
 import { createApp } from './gateway/app.ts'
 import { upgradeInWorker } from './gateway/websocket/worker-websocket.ts'
 import { createInstruments } from './observe/instruments.ts'

@@ -1,4 +1,4 @@
-import { ConfigError } from '../config-error.ts'
+import { ConfigError } from '../config/config-error.ts'
 
 /**
  * The suites that etcd can be told, by the names that it knows them by, and OpenSSL's names. Those with RC4 and 3DES are

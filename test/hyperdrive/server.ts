@@ -3,7 +3,7 @@
  * the conformance scenarios run against it as against any other deployment. Settings come from the environment.
  */
 import { compose } from '../../src/compose.ts'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import { createGateway } from '../../src/gateway/node.ts'
 import { listen } from '../../src/http-server.ts'
 import { createInstruments } from '../../src/observe/instruments.ts'

@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, readConfig } from './config.ts'
+import { helpText, readCommandLine } from './flags.ts'
+import { SETTING_GROUPS, SETTING_NAMES } from './setting-table.ts'
+
+describe('readConfig', () => {
+  it('has a default for everything but the database', () => {
+    expect(readConfig({}, {})).toEqual({
+      listenClientUrls: ['http://127.0.0.1:2379'],
+      advertiseClientUrls: ['http://127.0.0.1:2379'],
+      name: 'default',
+      databaseUrl: undefined,
+      dataDir: 'edgetcd.data',
+      schema: 'etcd',
+      retention: undefined,
+      quotaBackendBytes: 2_147_483_648n,
+      maxTxnOps: 128,
+      maxRequestBytes: 1_572_864,
+      streamMaxDuration: 0,
+      pollInterval: 500,
+      watchProgressNotifyInterval: 600_000,
+      cors: ['*'],
+      hostWhitelist: ['*'],
+      listenMetricsUrls: [],
+      tls: undefined,
+      authToken: { kind: 'stored' },
+      authTokenTtl: 3600,
+      logLevel: 'info',
+      logFormat: 'json',
+      logOutputs: ['default'],
+      warningApplyDuration: 100,
+      warningUnaryRequestDuration: 300,
+      metrics: 'basic',
+      ignoredFlags: [],
+      warnings: [],
+    })
+  })
+
+  it('takes a flag before a variable, and a variable before a default', () => {
+    const variables = { ETCD_NAME: 'variable', ETCD_SCHEMA: 'variable' }
+    const config = readConfig({ name: 'flag' }, variables)
+    expect(config.name).toBe('flag')
+    expect(config.schema).toBe('variable')
+    expect(config.warnings).toEqual(['ETCD_NAME is ignored: --name goes before it'])
+  })
+
+  it('takes the database from its own variable last', () => {
+    const variables = { DATABASE_URL: 'postgres://a/b' }
+    expect(readConfig({}, variables).databaseUrl).toBe('postgres://a/b')
+    expect(readConfig({}, { ...variables, ETCD_DATABASE_URL: 'postgres://c/d' }).databaseUrl).toBe(
+      'postgres://c/d',
+    )
+  })
+
+  it('refuses an empty value: it would quietly serve another database than the one that was meant', () => {
+    expect(() => readConfig({}, { DATABASE_URL: '' })).toThrow('DATABASE_URL is empty')
+    expect(() => readConfig({ schema: '' }, {})).toThrow('--schema is empty')
+    expect(() => readConfig({}, { ETCD_DATA_DIR: '' })).toThrow('ETCD_DATA_DIR is empty')
+  })
+
+  it('takes any other empty value as none, as etcd does', () => {
+    expect(readConfig({ 'log-level': '', 'cert-file': '' }, { ETCD_NAME: '' })).toEqual(readConfig({}, {}))
+  })
+
+  it('advertises where it listens, unless told otherwise', () => {
+    const urls = 'http://10.0.0.1:2379, http://[::1]:80'
+    expect(readConfig({ 'listen-client-urls': urls }, {}).advertiseClientUrls).toEqual([
+      'http://10.0.0.1:2379',
+      'http://[::1]:80',
+    ])
+    expect(readConfig({ 'advertise-client-urls': 'http://a:1' }, {}).advertiseClientUrls).toEqual([
+      'http://a:1',
+    ])
+  })
+
+  it.each([
+    ['periodic', '0', undefined],
+    ['periodic', '1', { mode: 'periodic', seconds: 3600 }],
+    ['periodic', '1h30m', { mode: 'periodic', seconds: 5400 }],
+    ['periodic', '500ms', { mode: 'periodic', seconds: 1 }],
+    ['revision', '1000', { mode: 'revision', revisions: 1000n }],
+    ['revision', '0', undefined],
+  ])('keeps by %s %s', (mode, retention, expected) => {
+    const flags = { 'auto-compaction-mode': mode, 'auto-compaction-retention': retention }
+    expect(readConfig(flags, {}).retention).toEqual(expected)
+  })
+
+  it.each([
+    [
+      { 'listen-client-urls': 'unix://a:1' },
+      '--listen-client-urls is "unix://a:1", but must be http://HOST:PORT or https://HOST:PORT',
+    ],
+    [{ 'listen-client-urls': '127.0.0.1:2379' }, '--listen-client-urls is "127.0.0.1:2379"'],
+    [
+      { 'log-level': 'loud' },
+      '--log-level is "loud", but must be one of debug, info, warn, error, dpanic, panic, fatal',
+    ],
+    [{ 'max-txn-ops': '0' }, '--max-txn-ops is "0", but must be a whole number above zero'],
+    [{ 'poll-interval': '1ms' }, '--poll-interval is "1ms", but must be a duration of at least 10ms'],
+    [{ 'stream-max-duration': '5 minutes' }, '--stream-max-duration is "5 minutes", but must be a duration'],
+    [{ 'database-url': 'mysql://a' }, '--database-url is "mysql://a", but must be postgres://'],
+    [{ 'auto-compaction-retention': 'x' }, '--auto-compaction-retention is "x", but must be hours'],
+    [{ schema: 'x'.repeat(64) }, 'but must be a name of at most 63 bytes'],
+  ])('refuses %j', (flags, message) => {
+    expect(() => readConfig(flags as Record<string, string>, {})).toThrow(message)
+    expect(() => readConfig(flags as Record<string, string>, {})).toThrow(ConfigError)
+  })
+
+  it('takes origins as etcd does, and those on their default ports, which etcd can’t', () => {
+    const cors = (text: string) => readConfig({ cors: text }, {}).cors
+    expect(cors('*')).toEqual(['*'])
+    expect(cors(' http://a:1 , https://B:2,http://a:1')).toEqual(['http://a:1', 'https://B:2', 'https://b:2'])
+    expect(cors('https://a:443,http://b')).toEqual(['https://a:443', 'https://a', 'http://b'])
+    for (const text of [
+      'null',
+      'a:1',
+      'http://a:1/',
+      'http://a:1/x',
+      '*,http://a:1',
+      'http://u@a:1',
+      'unix://x',
+    ]) {
+      expect(() => cors(text), text).toThrow(`--cors is "${text}", but must be * or SCHEME://HOST[:PORT]`)
+    }
+  })
+
+  it('names the variable that is wrong', () => {
+    expect(() => readConfig({}, { ETCD_LOG_LEVEL: 'loud' })).toThrow('ETCD_LOG_LEVEL is "loud"')
+  })
+
+  it('ignores what else a Worker is bound to', () => {
+    expect(readConfig({}, { HYPERDRIVE: {}, ETCD_SCHEMA: 'edge' }).schema).toBe('edge')
+  })
+})
+
+describe('readCommandLine', () => {
+  it('serves by default', () => {
+    expect(readCommandLine([])).toMatchObject({ command: 'serve', json: false, help: false })
+  })
+
+  it('takes a flag’s value either way', () => {
+    const { flags } = readCommandLine(['serve', '--name', 'a', '--data-dir=b c', '--schema='])
+    expect(flags).toEqual({ name: 'a', 'data-dir': 'b c', schema: '' })
+  })
+
+  it('knows --json, --help and --version anywhere', () => {
+    expect(readCommandLine(['--json', 'migrate'])).toMatchObject({ command: 'migrate', json: true })
+    expect(readCommandLine(['recover', '-h'])).toMatchObject({ help: true })
+    expect(readCommandLine(['--version'])).toMatchObject({ command: 'version' })
+  })
+
+  it.each([
+    [['--nmae', 'a'], 'unknown flag --nmae'],
+    [['serv'], 'unknown command serv'],
+    [['serve', 'now'], 'serve takes no further words, but got now'],
+    [['--name'], 'flag needs a value: --name'],
+    [['serve', '--bump-revision', '5'], '--bump-revision belongs to edgetcd recover'],
+  ])('refuses %j', (words, message) => {
+    expect(() => readCommandLine(words)).toThrow(message)
+    expect(() => readCommandLine(words)).toThrow(ConfigError)
+  })
+
+  it('helps with every setting, once', () => {
+    expect(Object.values(SETTING_GROUPS).flatMap(Object.keys).toSorted()).toEqual(SETTING_NAMES.toSorted())
+    for (const name of SETTING_NAMES) expect(helpText()).toContain(`--${name} `)
+  })
+})

@@ -1,0 +1,106 @@
+/** The texts of settings, as flags, variables and bindings have them, and what they mean. */
+import * as z from 'zod/mini'
+
+const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 } as const
+const DURATION = /^(?:\d+(?:\.\d+)?(?:[muµn]s|[hms]))+$/
+
+/**
+ * Reads a duration as Go writes it (`1h30m`, `500ms`, `0`) into whole milliseconds, at least one unless it is zero;
+ * undefined if it isn't one.
+ */
+export function readDurationMs(text: string): number | undefined {
+  if (text === '0') return 0
+  if (!DURATION.test(text)) return undefined
+  let total = 0
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)([muµn]s|[hms])/g)) {
+    total += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS]
+  }
+  return total > 0 ? Math.max(1, Math.round(total)) : 0
+}
+
+/** A schema for a text that `read` understands; it gives undefined for what it refuses. */
+function text<T>(what: string, read: (text: string) => T | undefined) {
+  return z.pipe(
+    z.string(),
+    z.transform((input, context) => {
+      const value = read(input)
+      if (value === undefined) context.issues.push({ code: 'custom', message: what, input })
+      return value as T
+    }),
+  )
+}
+
+export const Duration = text('a duration, such as 500ms, 30s or 1h30m', readDurationMs)
+
+/** A duration of at least ten milliseconds: what is done at such intervals has a cost. */
+export const Interval = text('a duration of at least 10ms', (input) => {
+  const ms = readDurationMs(input)
+  return ms !== undefined && ms >= 10 ? ms : undefined
+})
+
+export const Count = text('a whole number above zero', (input) =>
+  /^[1-9]\d{0,8}$/.test(input) ? Number(input) : undefined,
+)
+
+/** A whole number above zero that fits into 32 bits: seconds, years. */
+export const Whole = text('a whole number above zero', (input) => {
+  const number = Number(input)
+  return /^[1-9]\d{0,9}$/.test(input) && number < 2 ** 31 ? number : undefined
+})
+
+/** etcd's size of a quota: a number of bytes, negative for none, zero for the default. */
+export const Bytes = text('a number of bytes; -1: no limit', (input) =>
+  /^-?\d{1,18}$/.test(input) ? BigInt(input) : undefined,
+)
+
+const BOOLEANS = new Map([
+  ...['1', 't', 'T', 'TRUE', 'true', 'True'].map((word) => [word, true] as const),
+  ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((word) => [word, false] as const),
+])
+
+/** Reads a boolean as Go does; undefined if it isn't one. */
+export function readBoolean(text: string): boolean | undefined {
+  return BOOLEANS.get(text)
+}
+
+export const Flag = text('true or false', readBoolean)
+
+/** Words separated by commas, each once. */
+export const List = text('words separated by commas', (input) => [
+  ...new Set(
+    input
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== ''),
+  ),
+])
+
+/** http and https URLs with a port, separated by commas, each once. */
+export const Urls = text('http://HOST:PORT or https://HOST:PORT, or several separated by commas', (input) => {
+  const urls = new Set(input.split(',').map((url) => url.trim().replace(/\/$/, '')))
+  return [...urls].every(isHttpUrl) ? [...urls] : undefined
+})
+
+function isHttpUrl(url: string): boolean {
+  return /^https?:\/\/[^/?#@]+:\d{1,5}$/.test(url) && URL.canParse(url)
+}
+
+/**
+ * `*`, or origins as a browser says them, separated by commas. etcd takes none without a port, and so none on the ports
+ * 80 and 443, which browsers leave out: here both spellings of such an origin mean it.
+ */
+export const Origins = text('* or SCHEME://HOST[:PORT], or several separated by commas', (input) => {
+  if (input === '*') return [input]
+  const origins = input.split(',').map((origin) => origin.trim())
+  if (!origins.every((origin) => /^https?:\/\/[^/?#@]+$/.test(origin) && URL.canParse(origin)))
+    return undefined
+  return [...new Set(origins.flatMap((origin) => [origin, new URL(origin).origin]))]
+})
+
+export const SchemaName = text('a name of at most 63 bytes', (input) =>
+  input !== '' && new TextEncoder().encode(input).length <= 63 ? input : undefined,
+)
+
+export const DatabaseUrl = text('postgres://USER:PASSWORD@HOST:PORT/DATABASE', (input) =>
+  /^postgres(ql)?:\/\//.test(input) ? input : undefined,
+)
