@@ -33,6 +33,7 @@ class MemoryRights {
       use: () => {
         if (version !== this.version) throw EtcdError.of('AuthOldRevision')
       },
+      head: async () => store.use(),
     }
     return store as unknown as Store & { use(): void }
   }
@@ -123,6 +124,22 @@ describe('access', () => {
     })
     await expect(endless).rejects.toThrow('revision of auth store is old')
     expect(tries).toBe(10)
+  })
+
+  test('what asks the store for nothing notices too that authentication was switched on', async () => {
+    const rights = new MemoryRights()
+    rights.enabled = false
+    const access = rights.access()
+    const ask = () =>
+      access.as({ signal }, async (caller) => {
+        caller.mustBeKnown()
+        await caller.confirm()
+        return 'done'
+      })
+    expect(await ask()).toBe('done')
+    rights.enabled = true
+    rights.version++
+    await expect(ask()).rejects.toThrow('user name is empty')
   })
 
   test('an error of the work is passed on at once', async () => {
