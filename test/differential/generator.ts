@@ -42,9 +42,12 @@ export function mayRewrite(operation: Operation): boolean {
 /** Makes random operations out of one seed. */
 export class OperationGenerator {
   readonly #random: SeededRandom
+  readonly #stored: readonly string[]
 
-  constructor(random: SeededRandom) {
+  /** Only the `stored` keys are ever put. */
+  constructor(random: SeededRandom, stored: readonly string[] = KEYS) {
     this.#random = random
+    this.#stored = stored
   }
 
   next(state: StoreState): Operation {
@@ -103,7 +106,7 @@ export class OperationGenerator {
 
   #put(mayIgnore: boolean): JsonObject {
     const random = this.#random
-    const put: Record<string, Json> = { key: random.chance(0.02) ? '' : random.pick(KEYS) }
+    const put: Record<string, Json> = { key: random.chance(0.02) ? '' : random.pick(this.#stored) }
     if (random.chance(0.9)) put.value = random.pick(VALUES)
     if (random.chance(0.3)) put.lease = this.#leaseId()
     if (random.chance(0.3)) put.prev_kv = true

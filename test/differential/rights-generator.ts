@@ -14,6 +14,9 @@ const EVERYTHING = { key: TO_THE_END, range_end: TO_THE_END }
 /** With more elements than this, Go's sort may put permissions of one key in any order. */
 const PERMISSIONS_MAX = 12
 
+/** Locks and elections that have a key at a time: with those of the keyspace no more than a generator of keys has. */
+const CONTESTS_MAX = 3
+
 /** Makes random requests of random callers out of one seed; the first ones switch authentication on. */
 export class RightsGenerator {
   readonly #random: SeededRandom
@@ -23,12 +26,12 @@ export class RightsGenerator {
   readonly #queue: Make[]
   readonly #granted = new Map<string, { key: string; range_end?: string }[]>()
   readonly #passwords = new Map<string, string>()
-  /** Makes names of locks that nobody holds. */
-  #names = 0
+  /** The names of locks and elections, each new, so that nobody waits. */
+  readonly #contests: Buffer[] = []
 
   constructor(seed: number, servers: number) {
     this.#random = new SeededRandom(seed)
-    this.#keys = new OperationGenerator(this.#random)
+    this.#keys = new OperationGenerator(this.#random, KEYS.slice(CONTESTS_MAX))
     this.#servers = servers
     this.#queue = this.#beginning()
   }
@@ -52,7 +55,7 @@ export class RightsGenerator {
 
   #choices(): [number, () => Make][] {
     return [
-      [60, () => (state) => ({ ...this.#keys.next(state), headers: this.#caller(), server: this.#server() })],
+      [60, () => this.#keyCall],
       [40, () => this.#rightsChange()],
       [24, () => this.#otherCall()],
     ]
@@ -226,19 +229,25 @@ export class RightsGenerator {
 
   /** At most so many requests of any kind. */
   #some(most: number): Make[] {
-    const make: Make = (state) => ({
-      ...this.#keys.next(state),
-      headers: this.#caller(),
-      server: this.#server(),
-    })
-    return Array.from({ length: this.#random.between(0, most) }, () => make)
+    return Array.from({ length: this.#random.between(0, most) }, () => this.#keyCall)
+  }
+
+  /**
+   * Whether somebody with several permissions may have an interval that ends before it begins, which holds no key,
+   * depends in etcd on how its tree of them happens to be balanced: only those ask for it who may do all or nothing.
+   */
+  readonly #keyCall: Make = (state) => {
+    const { path, body } = this.#keys.next(state)
+    const headers = this.#caller()
+    const mayBeReversed = Object.keys(headers).length === 0 || headers.authorization === `{${ROOT_SLOT}}`
+    return { path, body: mayBeReversed ? body : forwards(body), headers, server: this.#server() }
   }
 
   #otherCall(): Make {
     const random = this.#random
     const lease = random.chance(0.9) ? random.pick(LEASES) : '999'
     return random.weighted<() => Make>([
-      [5, () => this.#call('/v3/watch', { create_request: this.#interval() })],
+      [5, () => this.#call('/v3/watch', { create_request: forwards(this.#interval()) })],
       [4, () => this.#call('/v3/lease/keepalive', { ID: lease })],
       [3, () => this.#call('/v3/lease/timetolive', { ID: lease, keys: random.chance(0.7) })],
       [2, () => this.#call('/v3/lease/leases', {})],
@@ -246,7 +255,7 @@ export class RightsGenerator {
       [2, () => this.#call('/v3/maintenance/alarm', {})],
       [1, () => this.#raiseAlarm()],
       [1, () => this.#call('/v3/maintenance/hash', {})],
-      [1, () => this.#call('/v3/maintenance/hashkv', {})],
+      [1, () => this.#hashKv()],
       [0.3, () => this.#call('/v3/maintenance/defragment', {})],
       [0.5, () => this.#call('/v3/maintenance/snapshot', {})],
       [0.5, () => this.#call('/v3/maintenance/downgrade', { action: 'VALIDATE', version: '9' })],
@@ -256,13 +265,24 @@ export class RightsGenerator {
       [0.5, () => this.#call('/v3/cluster/member/remove', { ID: '7' })],
       [0.5, () => this.#call('/v3/cluster/member/update', { ID: '7', peerURLs: ['http://127.0.0.1:1'] })],
       [0.5, () => this.#call('/v3/cluster/member/promote', { ID: '7' })],
-      [3, () => this.#call('/v3/lock/lock', { name: this.#freeName(), lease })],
-      [2, () => this.#call('/v3/election/campaign', { name: this.#freeName(), lease, value: b64('v') })],
+      [3, () => this.#contest('/v3/lock/lock', { lease })],
+      [2, () => this.#contest('/v3/election/campaign', { lease, value: b64('v') })],
       [2, () => this.#withLeader('/v3/election/proclaim', { value: b64('w') })],
       [1, () => this.#withLeader('/v3/election/resign', {})],
       [2, () => this.#leader()],
       [2, () => this.#unlock()],
     ])()
+  }
+
+  /** At the revision itself: without one etcd may answer from what it remembers of a compaction at 0. */
+  #hashKv(): Make {
+    const headers = this.#caller()
+    return ({ revision }) => ({
+      path: '/v3/maintenance/hashkv',
+      body: { revision: String(revision) },
+      headers,
+      server: this.#server(),
+    })
   }
 
   /** Root takes it back at once: it refuses what rights are about. */
@@ -275,10 +295,18 @@ export class RightsGenerator {
     })
   }
 
-  /** Begins as some key of the keyspace does. */
-  #freeName(): string {
+  /** The name begins as some key of the keyspace does. When there are too many, root deletes the first. */
+  #contest(path: string, body: JsonObject): Make {
     const start = Buffer.from(this.#random.pick(KEYS), 'base64')
-    return Buffer.concat([start, Buffer.from(String(this.#names++))]).toString('base64')
+    const name = Buffer.concat([start, Buffer.from(String(this.#contests.length))])
+    const over = this.#contests[this.#contests.push(name) - CONTESTS_MAX]
+    if (over !== undefined) {
+      const [key, range_end] = ['/', '0'].map((last) =>
+        Buffer.concat([over, Buffer.from(last)]).toString('base64'),
+      )
+      this.#queue.push(this.#asRoot('/v3/kv/deleterange', { key: key ?? '', range_end: range_end ?? '' }))
+    }
+    return this.#call(path, { ...body, name: name.toString('base64') })
   }
 
   #withLeader(path: string, body: JsonObject): Make {
@@ -317,6 +345,18 @@ export class RightsGenerator {
       server: this.#server(),
     })
   }
+}
+
+/** The same with the ends of each reversed interval exchanged. */
+function forwards<T extends Json>(value: T): T
+function forwards(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((element: Json) => forwards(element))
+  const fields = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, forwards(inner)]))
+  const { key, range_end: end } = fields
+  if (typeof key !== 'string' || typeof end !== 'string' || end === TO_THE_END) return fields
+  const isReversed = Buffer.from(key, 'base64').compare(Buffer.from(end, 'base64')) > 0
+  return isReversed ? { ...fields, key: end, range_end: key } : fields
 }
 
 /** `count` random requests of a seed, to so many servers under test, and then all there is to read. */

@@ -135,6 +135,21 @@ const SWITCHED_OFF = [
   ...READ,
 ]
 
+/** What the store need not be asked for, by somebody who knows nothing, the moment after it is switched on. */
+const SWITCHED_ON = [
+  send('/v3/cluster/member/list', {}),
+  send('/v3/cluster/member/add', { peerURLs: ['http://127.0.0.1:1'] }),
+  send('/v3/cluster/member/remove', { ID: '7' }),
+  send('/v3/cluster/member/promote', { ID: '7' }),
+  send('/v3/maintenance/transfer-leadership', { targetID: '7' }),
+].flatMap((operation) => [
+  send('/v3/auth/disable', {}, ROOT),
+  send('/v3/kv/range', { key: KEY }),
+  send('/v3/auth/enable', {}),
+  operation,
+  letIn('root'),
+])
+
 describe.skipIf('missing' in etcd)('authentication on: etcd and edgetcd answer alike', () => {
   let postgres: Postgres
   let servers: RightsServers & AsyncDisposable
@@ -154,6 +169,7 @@ describe.skipIf('missing' in etcd)('authentication on: etcd and edgetcd answer a
     ['every way to send a token', ALL_FORMS],
     ['every call by those who may not make it', REFUSED],
     ['tokens from before it was switched off', SWITCHED_OFF],
+    ['the moment after it is switched on', SWITCHED_ON],
   ])('%s', async (_, operations) => {
     const differences: string[] = []
     for (const operation of operations) {

@@ -67,7 +67,11 @@ export const ONE_STATEMENT: readonly (readonly [name: string, path: string, body
   ['leader', '/v3/election/leader', { name: b64('e') }],
   ['proclaim', '/v3/election/proclaim', { leader: { key: b64('e/9'), rev: '1', lease: LOCK_LEASE } }],
   ['resign', '/v3/election/resign', { leader: { key: b64(`e/${LOCK_LEASE}`), rev: '1' } }],
+  ['member list', '/v3/cluster/member/list', {}],
   ['member list, linearizable', '/v3/cluster/member/list', { linearizable: true }],
+  ['member add', '/v3/cluster/member/add', { peerURLs: ['http://127.0.0.1:1'] }],
+  ['member remove', '/v3/cluster/member/remove', { ID: '1' }],
+  ['transfer of the leadership', '/v3/maintenance/transfer-leadership', { targetID: '1' }],
   ['status', '/v3/maintenance/status', {}],
   ['downgrade cancel', '/v3/maintenance/downgrade', { action: 'CANCEL' }],
   ['alarms', '/v3/maintenance/alarm', {}],
@@ -105,12 +109,4 @@ export const NO_STATEMENT: readonly (readonly [name: string, path: string, body:
   ['user add without a name', '/v3/auth/user/add', { password: 'pw' }],
   ['role grant of an empty permission', '/v3/auth/role/grant', { name: 'r', perm: {} }],
   ['a wrong type', '/v3/kv/put', { key: 1 }],
-]
-
-/** What is known without the store, but for whether the caller's rights are still in force: that is asked while there are any. */
-export const STATEMENT_FOR_RIGHTS: typeof NO_STATEMENT = [
-  ['member list', '/v3/cluster/member/list', {}],
-  ['member add', '/v3/cluster/member/add', { peerURLs: ['http://127.0.0.1:1'] }],
-  ['member remove', '/v3/cluster/member/remove', { ID: '1' }],
-  ['transfer of the leadership', '/v3/maintenance/transfer-leadership', { targetID: '1' }],
 ]

@@ -4,7 +4,7 @@ import { b64, type JsonObject } from '../support/gateway.ts'
 
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { LOG_ENTRIES, logDuring } from '../support/postgres-log.ts'
-import { KEY, NO_STATEMENT, ONE_STATEMENT, STATEMENT_FOR_RIGHTS } from './calls.ts'
+import { KEY, NO_STATEMENT, ONE_STATEMENT } from './calls.ts'
 import { statementsOf } from './sent.ts'
 
 describe('statements that leave the server', () => {
@@ -35,7 +35,7 @@ describe('statements that leave the server', () => {
     expect(sent[0], 'the marker that keeps a caching pooler away').toContain('/* now() */')
   })
 
-  it.each([...NO_STATEMENT, ...STATEMENT_FOR_RIGHTS])('%s is none', async (_, path, body) => {
+  it.each(NO_STATEMENT)('%s is none', async (_, path, body) => {
     await learnRights()
     expect(await statements(path, body)).toEqual([])
   })

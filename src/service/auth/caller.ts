@@ -56,12 +56,12 @@ export abstract class Caller {
   }
 
   /**
-   * For calls that ask the store for nothing else: that these rights are still in force. One statement while
-   * authentication is on, else none.
+   * For calls that ask the store for nothing else: that these rights are still in force; also that authentication is still
+   * off. One statement.
    * @throws EtcdError AuthOldRevision
    */
   async confirm(): Promise<void> {
-    if (this.inForce.enabled) await this.store.head()
+    await this.store.head()
   }
 
   /** Any user will do. */

@@ -50,11 +50,10 @@ export function createCluster({
   }
 
   return {
-    memberList: ({ linearizable }, call) =>
+    memberList: (_request, call) =>
       access.as(call, async (caller) => {
         caller.mustBeKnown()
-        if (linearizable) await caller.store.head()
-        else await caller.confirm()
+        await caller.confirm()
         return members(await store.identity())
       }),
 
