@@ -74,7 +74,12 @@ export class Listener {
   }
 
   send(body: object): void {
-    this.#write(`${JSON.stringify(body)}\n`)
+    this.sendText(`${JSON.stringify(body)}\n`)
+  }
+
+  /** Part of a body, or a frame, as it is. */
+  sendText(text: string): void {
+    this.#write(text)
   }
 
   /** Resolves when the text has it. Rejects when that takes too long, or can't come any more. */
