@@ -104,6 +104,11 @@ export function compose(options: ComposeOptions): Application {
     createKv({
       access,
       sweepSoon: () => sweeper?.soon(),
+      sweep: async () => {
+        // By then the watches of all servers have seen what was there when it was compacted.
+        await environment.clock.sleep(pollInterval)
+        await store.compaction.sweep()
+      },
       txnOpsMax: config.maxTxnOps,
       requestBytesMax: config.maxRequestBytes,
     }),

@@ -3,6 +3,7 @@ import { commandSays, runCommand } from '../support/command.ts'
 import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { b64 } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { watch } from '../support/watching.ts'
 
 const BY_REVISION = ['--auto-compaction-mode', 'revision', '--auto-compaction-retention']
 const BY_PERIOD = ['--auto-compaction-retention']
@@ -112,6 +113,19 @@ describe.concurrent('compaction by retention (invariant 8)', () => {
     await compactedTo(server, 12)
     expect(await readAt(server, 11)).toBe(COMPACTED)
     expect(await readAt(server, 12)).toBe('1')
+  })
+
+  it('a watch on another server, which looks only now and then, outlives a physical compaction at the head', async () => {
+    const schema = postgres.freshSchema()
+    await using server = await startWithHistory(schema)
+    await using other = await startEdgetcd({ databaseUrl: postgres.url, schema })
+    const watching = await watch(other.gateway, { key: b64('k') })
+    for (let revision = 13; revision <= 16; revision++) await server.gateway.put('k', `value of ${revision}`)
+    await server.gateway.ok('/v3/kv/compaction', { revision: '16', physical: true })
+    expect(await logRows(schema), 'and it is done when it is answered').toBe(1)
+    await watching.reached(16)
+    expect(watching.events.map(({ revision }) => revision)).toEqual([13, 14, 15, 16])
+    watching.close()
   })
 })
 

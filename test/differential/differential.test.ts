@@ -39,7 +39,9 @@ describe.skipIf('missing' in etcd)(`the same random operations (seed ${seed}) to
   /** On each PostgreSQL in turn: the same seed has the same. */
   const withEdgetcd = (run: number) => () => {
     const postgres = postgresOf[run % postgresOf.length] as Postgres
-    return freshPair(path, () => startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() }))
+    return freshPair(path, () =>
+      startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema(), args: LOOKS_OFTEN }),
+    )
   }
 
   it('another etcd: the comparison itself is sound', { timeout: 180_000 }, () =>

@@ -18,13 +18,15 @@ export interface KvOptions {
   readonly access: Access
   /** Has the space of a compaction freed later, where the process lives long enough; else the trigger does it. */
   sweepSoon(): void
+  /** Frees the space of a compaction, and resolves when that is done. */
+  sweep(): Promise<void>
   /** etcd's --max-txn-ops and --max-request-bytes. */
   readonly txnOpsMax: number
   readonly requestBytesMax: number
 }
 
 /** The KV service: shape checks in etcd's order, then the caller's permission, then one call of the store. */
-export function createKv({ access, sweepSoon, txnOpsMax, requestBytesMax }: KvOptions): KvService {
+export function createKv({ access, sweepSoon, sweep, txnOpsMax, requestBytesMax }: KvOptions): KvService {
   const kv: KvService = {
     async range(request, call) {
       checkRange(request)
@@ -89,7 +91,7 @@ export function createKv({ access, sweepSoon, txnOpsMax, requestBytesMax }: KvOp
         const { store } = caller
         const header = headerOf(await store.identity())
         const revision = await store.compact(request, call.signal)
-        if (request.physical) await store.compaction.sweep()
+        if (request.physical) await sweep()
         else sweepSoon()
         return { header: header(revision) }
       }),
