@@ -9,12 +9,13 @@ import { expectNoDifference, freshPair } from './judge.ts'
 import { type Outcome, replay, runRandom, type Trial } from './run.ts'
 
 /** EDGETCD_SEED replays what a failure printed; EDGETCD_RUNS and EDGETCD_OPERATIONS look further. */
-/** A physical compaction gives the watches of all servers time to look: here that need not be long. */
-const LOOKS_OFTEN = ['--poll-interval', '20ms']
 const seed = chosenSeed()
 const runs = Number(process.env.EDGETCD_RUNS ?? 12)
 const authRuns = Math.ceil(runs / 4)
 const operations = Number(process.env.EDGETCD_OPERATIONS ?? 250)
+
+/** A physical compaction gives the watches of all servers time to look: here that need not be long. */
+const LOOKS_OFTEN = ['--poll-interval', '20ms']
 
 const etcd = await etcdBinary()
 if ('missing' in etcd) console.log(`skipped: ${etcd.missing}`)
