@@ -20,14 +20,14 @@ import { answerStream } from './stream.ts'
 import { STREAM_ENDED } from './stream-call.ts'
 import { queryOf, readTarget, targetOf } from './target.ts'
 import { answerUnary } from './unary.ts'
-import { answerWithoutUpgrade } from './websocket/node-upgrade.ts'
+import { answerWithoutUpgrade, untilAnswered } from './websocket/node-upgrade.ts'
 import { createWebSockets } from './websocket/node-websocket.ts'
 
 /** The listeners of a server, and the two steps by which what it is doing comes to an end. */
 export interface Gateway {
   readonly listener: RequestListener
   /** What the server hands over because its client wants another protocol on the connection. */
-  upgrade(server: Server, incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+  upgrade(server: Server, incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
   /** Ends every stream cleanly that has no end of its own. From now on no connection outlives its answer. */
   endStreams(): void
   /** Gives up what still waits: its clients are told that the server has stopped. */
@@ -82,7 +82,15 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
 
   return {
     listener,
-    upgrade(server, incoming, socket, head) {
+    async upgrade(server, incoming, socket, head) {
+      const before = [...open].filter((request) => request.incoming.socket === socket)
+      if (before.length > 0) {
+        await untilAnswered(
+          socket,
+          before.map(({ outgoing }) => outgoing),
+        )
+        if (socket.destroyed) return
+      }
       const refused = refuseHost(context.hosts, incoming) !== undefined
       const upgraded = serves === 'all' && !refused && webSockets.upgrade(incoming, socket, head)
       if (!upgraded) answerWithoutUpgrade(server, incoming, socket, head)

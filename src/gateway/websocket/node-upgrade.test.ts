@@ -41,6 +41,29 @@ describe('a request that is answered as if it asked for no WebSocket', () => {
     }
   })
 
+  it('may come before the answers to the requests before it', async () => {
+    const server = await serve()
+    const connection = open(server)
+    for (let i = 0; i < 3; i++) {
+      connection.request('GET', '/version', {})
+      connection.request('GET', '/health', {})
+      connection.request('POST', '/v3/kv/range', { ...UPGRADE, Upgrade: 'h2c' }, '{"key":"YQ=="}')
+      connection.request('GET', '/v3/kv/range', {})
+      const statuses: number[] = []
+      for (let j = 0; j < 4; j++) statuses.push((await connection.readAnswer()).status)
+      expect(statuses).toEqual([200, 200, 200, 501])
+    }
+    // And the client may go while it waits for them.
+    const gone = open(server)
+    gone.request('POST', '/v3/watch', {}, CREATE)
+    gone.request('GET', '/version', UPGRADE)
+    expect((await gone.readHead()).status).toBe(200)
+    gone.socket.resetAndDestroy()
+    await gone.closed()
+    connection.request('GET', '/version', {})
+    expect((await connection.readAnswer()).status).toBe(200)
+  })
+
   it.each([
     [{}, 400],
     [{ 'Sec-WebSocket-Key': 'x' }, 400],

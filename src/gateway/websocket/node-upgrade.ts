@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 
@@ -21,4 +21,16 @@ export function answerWithoutUpgrade(
   socket.unshift(head)
   socket.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
+}
+
+/**
+ * Resolves when the requests before on a connection have their answers. Node hands over one that wants to upgrade while it
+ * still answers those, and its server fails, as a process, when it then gets the connection anew.
+ */
+export async function untilAnswered(socket: Duplex, answers: readonly ServerResponse[]): Promise<void> {
+  // Nobody else listens to the connection meanwhile, and an error that nobody hears ends the process.
+  const ignore = () => {}
+  socket.on('error', ignore)
+  await Promise.all(answers.map((answer) => new Promise((resolve) => answer.once('close', resolve))))
+  if (!socket.destroyed) socket.off('error', ignore)
 }
