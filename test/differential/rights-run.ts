@@ -75,7 +75,6 @@ export class RightsConversation {
 export async function runRights(
   servers: RightsServers,
   next: (state: RightsState, sent: number) => RightsOperation | undefined,
-  told: (operation: RightsOperation, answer: JsonObject) => void = () => {},
 ): Promise<Outcome<RightsOperation>> {
   const conversation = new RightsConversation(servers)
   const state: RightsState = { revision: 1, compactRevision: 0, rewritten: new Set(), lockKey: '' }
@@ -86,7 +85,6 @@ export async function runRights(
     if (difference) return { operations, difference }
     advance(state, operation, answer)
     learn(state, operation, answer)
-    told(operation, answer)
   }
   return { operations }
 }
