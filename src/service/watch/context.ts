@@ -125,7 +125,7 @@ export class WatchContext {
     this.access.observe(authVersion)
     await Promise.all(
       outdated.map(async (waiting) => {
-        waiting.dismiss(await waiting.rights.renew(), revision)
+        waiting.dismiss(await waiting.rights.renew(authVersion), revision)
       }),
     )
   }

@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { EtcdError } from '../../etcd/errors.ts'
+import { ReaderRights } from './reader-rights.ts'
+import { MemoryAccess } from './testing/access.ts'
 import { ALL, openService, short } from './testing/client.ts'
 import { settled } from './testing/environment.ts'
 import { bytes } from './testing/memory-log.ts'
@@ -153,6 +155,20 @@ describe.each([true, false])('the rights of a watch (one tail for all: %s)', (sh
     client.leave()
   })
 
+  test('when they go, what was asked of them just before it is not believed', async () => {
+    const { log, open, forbid, clock } = setUp(sharedTail)
+    const client = open().create({ key: bytes('a') })
+    await client.read()
+    const before = await log.access.again()
+    forbid('a')
+    log.access.outdated = before
+    log.put('a')
+    const next = client.read()
+    await clock.pass(5000)
+    expect(await next).toMatchObject({ watchId: 0n, canceled: true, cancelReason: DENIED })
+    client.leave()
+  })
+
   test('a long poll fails when they go while it waits', async () => {
     const { service, forbid, clock } = setUp(sharedTail)
     const request = { ...ALL, startRevision: 0n, prevKv: false, filters: [], waitMs: 30_000 }
@@ -188,4 +204,25 @@ describe.each([true, false])('the rights of a watch (one tail for all: %s)', (sh
     await refused
     client.leave()
   })
+})
+
+test('a watch that begins under old rights while the others are asked for again is asked for next', async () => {
+  const access = new MemoryAccess()
+  const rights = new ReaderRights(access, { signal: new AbortController().signal })
+  const range = { key: bytes('a'), rangeEnd: new Uint8Array(0) }
+  await rights.admit(range)
+  const before = await access.again()
+  access.authVersion++
+  const now = await access.again()
+  let answer = (_: typeof now) => {}
+  const again = vi.spyOn(access, 'again').mockImplementationOnce(() => new Promise((tell) => (answer = tell)))
+  const renewal = rights.renew(2n)
+  access.outdated = before
+  await rights.admit(range)
+  answer(now)
+  await renewal
+  expect(again).toHaveBeenCalledTimes(2)
+  expect(rights.areOf(2n)).toBe(false)
+  await rights.renew(2n)
+  expect(rights.areOf(2n)).toBe(true)
 })

@@ -19,6 +19,7 @@ export class ReaderRights {
   #caller: Caller | undefined
   /** Whether all watches were permitted under the rights of that caller. */
   #isUniform = true
+  #admitted = 0
 
   constructor(access: WatchAccess, call: Call) {
     this.#access = access
@@ -42,19 +43,25 @@ export class ReaderRights {
     // Where the client's other watches were permitted under other rights, the next page has all of them asked for again.
     if (!this.areOf(caller.inForce.authVersion)) this.#isUniform = false
     this.#caller = caller
+    this.#admitted++
   }
 
   /**
-   * Asks again under the rights that are in force now. Gives the error with which a watch of a range has to end, if any.
-   * Fails only when the rights can't be read.
+   * Asks again under the rights that are in force now, which are those of `authVersion` or later ones. Gives the error with
+   * which a watch of a range has to end, if any.
+   * @throws EtcdError when the rights can't be read; AuthOldRevision when all that is known is from before that version
    */
-  async renew(): Promise<(range: KeyRange) => EtcdError | undefined> {
+  async renew(authVersion: bigint): Promise<(range: KeyRange) => EtcdError | undefined> {
     const before = this.#caller
     if (before === undefined) return () => undefined
+    const admitted = this.#admitted
     try {
       const caller = await this.#access.again(before, this.#call)
+      // A read of the rights that others had begun already might not know of a change from before this call.
+      if (caller.inForce.authVersion < authVersion) throw EtcdError.of('AuthOldRevision')
       this.#caller = caller
-      this.#isUniform = true
+      // A watch that began meanwhile may have been permitted under other rights than these.
+      this.#isUniform = this.#admitted === admitted
       return ({ key, rangeEnd }) => refusal(() => caller.mustRead(key, rangeEnd))
     } catch (error) {
       if (!(error instanceof EtcdError) || !error.is('InvalidAuthToken')) throw error

@@ -11,6 +11,8 @@ export class MemoryAccess implements WatchAccess {
   readonly forbidden = new Set<string>()
   /** Fails whoever asks while it is true. */
   isAway = false
+  /** What the next one is told instead, once: as by a read of the rights that others had begun before they changed. */
+  outdated: Caller | undefined
 
   async as<T>(_call: Call, work: (caller: Caller) => Promise<T>): Promise<T> {
     return await work(await this.again())
@@ -18,11 +20,16 @@ export class MemoryAccess implements WatchAccess {
 
   async again(): Promise<Caller> {
     if (this.isAway) throw EtcdError.of('NoLeader')
+    const { outdated } = this
+    this.outdated = undefined
+    if (outdated !== undefined) return outdated
+    const { authVersion } = this
+    const forbidden = new Set(this.forbidden)
     const mustRead = (key: Uint8Array) => {
-      if (this.forbidden.has(bytesToString(key))) throw EtcdError.of('PermissionDenied')
+      if (forbidden.has(bytesToString(key))) throw EtcdError.of('PermissionDenied')
     }
     // The watches ask for nothing else of a caller.
-    return { inForce: { authVersion: this.authVersion }, mustRead } as unknown as Caller
+    return { inForce: { authVersion }, mustRead } as unknown as Caller
   }
 
   observe(authVersion: bigint): void {
