@@ -23,6 +23,11 @@ export class BodyBudget {
     this.#bytes += bytes
   }
 
+  /** Gives a part back, which turned out to be nothing that is held. */
+  giveBack(bytes: number): void {
+    this.take(-Math.min(bytes, this.#bytes))
+  }
+
   /** Gives all back: the body, or a message of it, is complete, or nobody waits for it any more. May be called again. */
   release(): void {
     receivingBytes -= this.#counted

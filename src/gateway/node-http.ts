@@ -2,7 +2,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EtcdError } from '../etcd/errors.ts'
 import { type Answer, SERVER_HEADER } from './answer.ts'
+import type { HeaderReader } from './method.ts'
 import { BodyBuffer, type RpcRequest } from './request.ts'
+
+/** Of a header that came several times it gives the first. */
+export function headerReader(incoming: IncomingMessage): HeaderReader {
+  return (name) => {
+    const value = incoming.headers[name]
+    return Array.isArray(value) ? value[0] : value
+  }
+}
 
 /** etcd gives a client five minutes for its headers; here it has them for a body that isn't a stream, too. */
 const BODY_TIMEOUT_MS = 300_000

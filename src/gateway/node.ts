@@ -13,7 +13,15 @@ import { errorAnswer, toEtcdError } from './errors.ts'
 import { preferredWait } from './long-poll-query.ts'
 import { type HeaderReader, methodOf } from './method.ts'
 import { refuseHost } from './node-host.ts'
-import { chunksOf, closeRequest, readIncoming, sendAnswer, sendResponse, toRequest } from './node-http.ts'
+import {
+  chunksOf,
+  closeRequest,
+  headerReader,
+  readIncoming,
+  sendAnswer,
+  sendResponse,
+  toRequest,
+} from './node-http.ts'
 import type { RpcRequest } from './request.ts'
 import { RPCS, type Rpc, rpcFor } from './rpcs.ts'
 import { answerStream } from './stream.ts'
@@ -124,10 +132,7 @@ class NodeRequest implements RpcRequest {
     this.outgoing = outgoing
     const url = incoming.url ?? '/'
     this.target = url.startsWith('/') ? url : targetOf(url)
-    this.header = (name) => {
-      const value = incoming.headers[name]
-      return Array.isArray(value) ? value[0] : value
-    }
+    this.header = headerReader(incoming)
     this.rpc = serves === 'all' ? this.#findRpc() : undefined
   }
 

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Services } from '../../service/services.ts'
 import { ManualClock, testEnvironment } from '../../service/watch/testing/environment.ts'
+import { BodyBudget } from '../body-budget.ts'
 import type { Context } from '../context.ts'
 import { fakeContext, fakeServices } from '../testing/fake-services.ts'
 import { startServer, type TestServer } from '../testing/raw-http.ts'
@@ -96,6 +98,19 @@ describe('a connection', () => {
     await new Promise((resolve) => client.socket.once('pong', resolve))
     client.socket.close(1000)
     expect(await client.closed).toBe(1000)
+  })
+
+  it('takes no room of the bodies by showing signs of life', async () => {
+    const client = await connect(await serve(), '/v3/watch')
+    client.send(CREATE)
+    await client.json()
+    const pongs = 1 + LIMITS.bodyBytesFree / 125
+    for (let i = 0; i < pongs; i++) client.socket.pong('x'.repeat(125))
+    client.socket.ping()
+    await once(client.socket, 'pong')
+    const all = new BodyBudget()
+    expect(() => all.take(LIMITS.bodyBytesFree + LIMITS.bodiesBytesMax)).not.toThrow()
+    all.release()
   })
 
   it('has the token of its subprotocol or of its headers', async () => {

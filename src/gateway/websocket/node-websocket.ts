@@ -7,6 +7,7 @@ import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { BodyBudget } from '../body-budget.ts'
 import type { Context } from '../context.ts'
+import { headerReader } from '../node-http.ts'
 import type { RpcRequest } from '../request.ts'
 import { STREAM_ENDED } from '../stream-call.ts'
 import { queryOf, targetOf } from '../target.ts'
@@ -24,6 +25,9 @@ export interface WebSockets {
 
 /** Pings without a sign of life after which a client is gone: one large frame may keep a slow one busy for some time. */
 const SILENT_PINGS_MAX = 2
+
+/** What a client's ping or pong takes beside its payload. */
+const CONTROL_HEADER_BYTES = 6
 
 /** The types don't know the timeout yet. */
 const OPTIONS: ServerOptions & { readonly closeTimeout: number } = {
@@ -64,13 +68,6 @@ export function createWebSockets(context: Context): WebSockets {
   }
 }
 
-function headerReader(incoming: IncomingMessage): RpcRequest['header'] {
-  return (name) => {
-    const value = incoming.headers[name]
-    return Array.isArray(value) ? value[0] : value
-  }
-}
-
 /** One connection, and the handshake that it began with. */
 class NodeConnection implements Connection, RpcRequest {
   readonly header: RpcRequest['header']
@@ -91,6 +88,10 @@ class NodeConnection implements Connection, RpcRequest {
       this.#receiving.release()
       this.frames.push(data)
     })
+    // Pings and pongs come between frames, or between the pieces of one, and nobody holds them.
+    for (const sign of ['ping', 'pong'] as const) {
+      webSocket.on(sign, (data) => this.#receiving.giveBack(CONTROL_HEADER_BYTES + data.byteLength))
+    }
     webSocket.once('close', () => {
       this.#receiving.release()
       this.end(EtcdError.of('Canceled'))
