@@ -19,13 +19,16 @@
 --  13 REVOKE                                 lease
 --  14 COMPACT                                revision
 --  15 MARK
---  16 CHECK_LEASE_KEYS                       lease                              key       range end
+--  16 CHECK_LEASE_KEYS first INTERVAL        lease           how many of them
+--  17 INTERVAL                                                                  key       range end
 --
 -- A request is: its compares (all see the state before it), each branch's TAKE; then the checks of the branches taken;
 -- then their operations. A check that fails ends the request before its first write, so an error undoes nothing and
 -- needs no subtransaction. CHECK_GONE notes a delete to the end of the keyspace, the only one that may be followed by a
--- put of a key it covers: a later CHECK_KEY of such a key must fail. CHECK_LEASE_KEYS fails when the lease holds a key of the
--- interval, which is one that the caller may not write.
+-- put of a key it covers: a later CHECK_KEY of such a key must fail. CHECK_LEASE_KEYS fails when the lease holds a
+-- key of the intervals, which are those that the caller may not write: the request's INTERVALs, in order, one behind the
+-- other. It leaps from a key of the lease to the interval at or behind it, and from there to the next key: it costs no more
+-- than the lease has keys, or there are intervals.
 --
 -- Rows out: step (the instruction's number, from 1), outcome, then what the instruction gives:
 --   step 0                    the store after the batch: revision, compact and auth version, and in total the milliseconds
@@ -81,6 +84,8 @@ declare
   v            bytea;
   lease_id     bigint;
   row_count_   bigint;
+  at           int;
+  at_end       int;
   -- The key's state before a put
   old_create   bigint;
   old_csub     int;
@@ -273,12 +278,27 @@ begin
       i := i + 1;
 
     elsif code = 16 then -- CHECK_LEASE_KEYS
-      k := from_keys[i];
-      e := to_keys[i];
-      if exists (select from :schema.kv where kv.lease = numbers[i] and kv.lease <> 0
-                 and kv.key >= k and (length(e) = 0 or kv.key < e)) then
-        failure := 8;
-      end if;
+      at := flag;
+      at_end := flag + numbers_2[i];
+      k := '';
+      loop
+        -- As a comparison of rows, only the index by lease can have this order.
+        select kv.lease, kv.key into lease_id, k from :schema.kv
+          where kv.lease <> 0 and (kv.lease, kv.key) >= (numbers[i], k) order by kv.lease, kv.key limit 1;
+        exit when lease_id is distinct from numbers[i];
+        while at < at_end and length(to_keys[at]) > 0 and to_keys[at] <= k loop
+          at := at + 1;
+        end loop;
+        exit when at = at_end;
+        if from_keys[at] <= k then
+          failure := 8;
+          exit;
+        end if;
+        k := from_keys[at];
+      end loop;
+      i := i + 1;
+
+    elsif code = 17 then -- INTERVAL
       i := i + 1;
 
     else

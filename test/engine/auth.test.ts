@@ -314,6 +314,47 @@ describe.each(POSTGRES_VERSIONS)('users and roles on PostgreSQL %i', (version) =
       }
       expect((await store.leases.leases()).ids).toEqual(mayUse ? [] : [7n])
     })
+
+    test('is told as etcd tells it, whichever keys the leases hold and whichever intervals there are', async () => {
+      await using own = await openStore(postgres)
+      const { store } = own
+      const letters = [...'abcdefgh']
+      const isBarred = (interval: string, key: string) => {
+        const [from = '', to = ''] = interval.split('-')
+        return from <= key && (to === '' || key < to)
+      }
+      for (const lease of [7n, 8n, 9n]) await store.leases.grant(lease, 100n)
+      for (const [key, lease] of ['b7', 'c7', 'f7', 'h7', 'a8', 'd8'].map((one) => [...one])) {
+        await own.put({ key: bytes(key ?? ''), lease: BigInt(lease ?? '0') })
+      }
+      const held = { 7: ['b', 'c', 'f', 'h'], 8: ['a', 'd'], 9: [] }
+      const bounds = ['', ...letters, '']
+      const intervals = bounds.flatMap((from, i) => bounds.slice(i + 1).map((to) => `${from}-${to}`))
+      const pairs = intervals.flatMap((one) => [
+        [one],
+        ...intervals.filter((other) => one.split('-')[1] !== '' && other > one).map((other) => [one, other]),
+      ])
+      const apart = pairs.filter(
+        ([one = '', other]) => other === undefined || (one.split('-')[1] ?? '') < other,
+      )
+      for (const barred of apart) {
+        const unwritable = barred.map((interval) => {
+          const [from = '', to = ''] = interval.split('-')
+          return { from: bytes(from), to: bytes(to) }
+        })
+        const caller = store.under({ authVersion: -1n, unreadable: [], unwritable })
+        for (const [lease, keys] of Object.entries(held)) {
+          const isDenied = keys.some((key) => barred.some((interval) => isBarred(interval, key)))
+          const put = { key: bytes('z'), lease: BigInt(lease), ignoreValue: true }
+          // What comes after the check of the lease's keys fails for all, so that nothing changes.
+          const refusal = EtcdError.of(isDenied ? 'PermissionDenied' : 'KeyNotFound')
+          await expect(
+            caller.put(create(PutRequestSchema, put), signal),
+            `${lease} and ${barred.join(', ')}`,
+          ).rejects.toThrow(refusal)
+        }
+      }
+    })
   })
 
   describe('switching on and off', () => {

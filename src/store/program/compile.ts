@@ -254,12 +254,13 @@ export function compileLeaseKeyChecks(
   leases: readonly bigint[],
   unwritable: readonly KeyInterval[],
 ): void {
-  for (const lease of new Set(leases)) {
-    if (lease === 0n) continue
-    for (const interval of unwritable) {
-      program.add(Instruction.CheckLeaseKeys, { number: lease, interval })
-    }
-  }
+  const named = new Set(leases)
+  named.delete(0n)
+  if (named.size === 0 || unwritable.length === 0) return
+  const first = program.nextStep
+  for (const interval of unwritable) program.add(Instruction.Interval, { interval })
+  const number2 = BigInt(unwritable.length)
+  for (const number of named) program.add(Instruction.CheckLeaseKeys, { flag: first, number, number2 })
 }
 
 /** Whether a transaction might put a key, in whichever branch. */

@@ -16,6 +16,7 @@ export const Instruction = {
   Compact: 14,
   Mark: 15,
   CheckLeaseKeys: 16,
+  Interval: 17,
 } as const
 export type Instruction = (typeof Instruction)[keyof typeof Instruction]
 
