@@ -109,11 +109,15 @@ function filesOf({ certificate, clients }: TlsSettings): string[] {
   )
 }
 
-/** Changes when a file does. A file that is missing has a stamp, too: its return is a change. */
+/** Changes when a file does. One that can't be looked at has a stamp, too: its return is a change. */
 function stampOf(files: readonly string[]): string {
   const stamps = files.map((path) => {
-    const found = statSync(path, { throwIfNoEntry: false })
-    return found === undefined ? '-' : `${found.ino}.${found.size}.${found.mtimeMs}`
+    try {
+      const { ino, size, mtimeMs } = statSync(path)
+      return `${ino}.${size}.${mtimeMs}`
+    } catch (error) {
+      return messageOf(error)
+    }
   })
   return stamps.join(' ')
 }

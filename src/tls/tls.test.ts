@@ -1,5 +1,13 @@
 import { X509Certificate } from 'node:crypto'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { Agent, get } from 'node:https'
 import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -116,10 +124,15 @@ describe.skipIf(opensslMissing)('https', () => {
 
     writeFileSync(files.certFile, 'half a certif')
     expect(await serialOf()).toBe(serialIn(renewed))
+    rmSync(files.certFile)
+    symlinkSync(files.certFile, files.certFile)
+    expect(await serialOf(), 'a file that can’t even be looked at').toBe(serialIn(renewed))
+    rmSync(files.certFile)
     install(certificate)
     expect(await serialOf()).toBe(serialIn(certificate))
     expect(server.lines.filter((line) => /certificates/.test(line))).toEqual([
       'certificates have been read again',
+      'new certificates can’t be used; the last ones stay',
       'new certificates can’t be used; the last ones stay',
       'certificates have been read again',
     ])
