@@ -6,6 +6,7 @@ import type { Instruments } from './observe/instruments.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { SlowStatements } from './observe/slow-statements.ts'
 import type { StoreSample } from './observe/store-gauges.ts'
+import { StoreSampler } from './observe/store-sampler.ts'
 import { Access, type AccessMemory } from './service/auth/access.ts'
 import { createAuth } from './service/auth/index.ts'
 import { Tokens } from './service/auth/tokens.ts'
@@ -99,6 +100,12 @@ export function compose(options: ComposeOptions): Application {
     countWatches(instruments.metrics, watches.metrics)
     countStore(instruments.metrics, engine, config)
   }
+  const sampler = new StoreSampler({
+    gauges: instruments.store,
+    clock: environment.clock,
+    read: () => sampleOf(store),
+    position: () => watches.metrics.position,
+  })
   const sweeper = resident ? new Sweeper(store, environment) : undefined
   const kv = countOperations(
     createKv({
@@ -143,12 +150,7 @@ export function compose(options: ComposeOptions): Application {
       instruments,
       messageBytesMax: config.maxRequestBytes + LIMITS.messageOverheadBytes,
       warningUnaryMs: config.warningUnaryRequestDuration,
-      sampleStore: () =>
-        instruments.store.refresh(
-          environment.clock,
-          () => sampleOf(store),
-          () => watches.metrics.position,
-        ),
+      sampleStore: () => sampler.refresh(),
       origins: config.cors,
       hosts: config.hostWhitelist,
     },

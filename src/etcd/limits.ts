@@ -80,7 +80,7 @@ export const LIMITS = {
   webSocketPiecesMax: 16 * 1024,
   /** What a Worker sends on one connection, since nothing tells it how much of that the client has taken. */
   webSocketWorkerBytesMax: 32 * 1024 * 1024,
-  /** etcd's default of `--quota-backend-bytes`. It is told in the status; nothing enforces it. */
+  /** etcd's default of `--quota-backend-bytes`. */
   quotaBackendBytes: 2_147_483_648n,
   /** etcd's pieces of a snapshot. */
   snapshotPieceBytes: 32 * 1024,

@@ -1,4 +1,3 @@
-import type { Clock } from '../environment.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the database knows of the store, asked in one small statement. */
@@ -11,19 +10,13 @@ export interface StoreSample {
   readonly sizeInUse: bigint
 }
 
-/** However often somebody scrapes, the database is asked no more often than this. */
-const SAMPLE_INTERVAL_MS = 5_000
-/** A scrape doesn't wait longer for it: the last values go out, or none. */
-const SAMPLE_TIMEOUT_MS = 1_000
-
 /** The metrics that only the database knows. They outlive whatever asks it, and the database's own absence. */
 export class StoreGauges {
   #sample: StoreSample | undefined
   #revisionLag: number | undefined
   #answers = false
   #leaderChanges = 0
-  #sampledMs = Number.NEGATIVE_INFINITY
-  #sampling: Promise<void> | undefined
+  #askedMs = Number.NEGATIVE_INFINITY
 
   constructor(metrics: Metrics) {
     const sampled = (name: string, help: string, read: (sample: StoreSample) => bigint) =>
@@ -74,49 +67,30 @@ export class StoreGauges {
     )
   }
 
-  /**
-   * Asks anew when the last answer is old; never fails, and never takes long. `position` is how far this server's watches
-   * have come; undefined when none waits.
-   */
-  async refresh(
-    clock: Clock,
-    read: () => Promise<StoreSample>,
-    position: () => bigint | undefined,
-  ): Promise<void> {
-    if (clock.now() - this.#sampledMs < SAMPLE_INTERVAL_MS) return
-    this.#sampling ??= this.#ask(clock, read, position).finally(() => {
-      this.#sampling = undefined
-    })
-    const waited = new AbortController()
-    await Promise.race([
-      this.#sampling,
-      clock.sleep(SAMPLE_TIMEOUT_MS, waited.signal).then(() => this.#lose()),
-    ])
-    waited.abort()
+  /** When the database was last asked, in milliseconds on the clock, whatever it answered. */
+  get askedMs(): number {
+    return this.#askedMs
   }
 
-  async #ask(
-    clock: Clock,
-    read: () => Promise<StoreSample>,
-    position: () => bigint | undefined,
-  ): Promise<void> {
-    try {
-      const sample = await read()
-      const seen = position() ?? sample.revision
-      this.#revisionLag = Number(sample.revision > seen ? sample.revision - seen : 0n)
-      // etcd counts the leader that it finds at first, too.
-      if (!this.#answers) this.#leaderChanges++
-      this.#answers = true
-      this.#sample = sample
-    } catch {
-      // Whoever reads the metrics sees it in them.
-      this.#answers = false
-    } finally {
-      this.#sampledMs = clock.now()
-    }
+  /** It answered. `position` is how far this server's watches have come; undefined when none waits. */
+  answered(sample: StoreSample, position: bigint | undefined, nowMs: number): void {
+    const seen = position ?? sample.revision
+    this.#revisionLag = Number(sample.revision > seen ? sample.revision - seen : 0n)
+    // etcd counts the leader that it finds at first, too.
+    if (!this.#answers) this.#leaderChanges++
+    this.#answers = true
+    this.#sample = sample
+    this.#askedMs = nowMs
   }
 
-  #lose(): void {
-    if (this.#sampling !== undefined) this.#answers = false
+  /** It failed to. */
+  failed(nowMs: number): void {
+    this.#answers = false
+    this.#askedMs = nowMs
+  }
+
+  /** Nobody waits any longer for what it will answer. */
+  gaveUp(): void {
+    this.#answers = false
   }
 }

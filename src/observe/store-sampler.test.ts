@@ -3,6 +3,7 @@ import { EtcdError } from '../etcd/errors.ts'
 import { ManualClock, settled } from '../service/watch/testing/environment.ts'
 import { Metrics } from './metrics.ts'
 import { StoreGauges, type StoreSample } from './store-gauges.ts'
+import { StoreSampler } from './store-sampler.ts'
 
 const SAMPLE: StoreSample = {
   revision: 100n,
@@ -22,13 +23,16 @@ function setUp() {
       asked.push((answer) => (answer instanceof EtcdError ? reject(answer) : resolve(answer)))
     })
   let position: bigint | undefined
+  const application = () => new StoreSampler({ gauges, clock, read, position: () => position })
+  const sampler = application()
   return {
+    application,
     clock,
     asked,
     watchAt: (revision: bigint) => {
       position = revision
     },
-    refresh: () => gauges.refresh(clock, read, () => position),
+    refresh: () => sampler.refresh(),
     value: (name: string) => new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics.text())?.[1],
   }
 }
@@ -81,4 +85,15 @@ it('never fails', async () => {
   asked[0]?.(EtcdError.of('NoLeader'))
   await refreshed
   expect(value('etcd_server_has_leader')).toBe('0')
+})
+
+it('asks again though somebody asked before who has gone without the answer', async () => {
+  const { application, asked, clock, value } = setUp()
+  const gone = application().refresh()
+  await clock.pass(1_000)
+  await gone
+  const refreshed = application().refresh()
+  asked[1]?.(SAMPLE)
+  await refreshed
+  expect(value('etcd_server_has_leader')).toBe('1')
 })
