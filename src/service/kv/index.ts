@@ -1,6 +1,7 @@
 import {
   DeleteRangeRequestSchema,
   PutRequestSchema,
+  type RangeRequest,
   TxnRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Access } from '../auth/access.ts'
@@ -27,16 +28,10 @@ export interface KvOptions {
 
 /** The KV service: shape checks in etcd's order, then the caller's permission, then one call of the store. */
 export function createKv({ access, sweepSoon, sweep, txnOpsMax, requestBytesMax }: KvOptions): KvService {
-  const kv: KvService = {
+  return {
     async range(request, call) {
       checkRange(request)
-      return await access.as(call, async (caller) => {
-        mustRange(caller, request)
-        const { store } = caller
-        const header = headerOf(await store.identity())
-        const { head, kvs, count, more } = await store.range(request)
-        return { header: header(head.revision), kvs, count, more }
-      })
+      return await access.as(call, (caller) => readRange(caller, request))
     },
 
     async put(request, call) {
@@ -99,23 +94,33 @@ export function createKv({ access, sweepSoon, sweep, txnOpsMax, requestBytesMax 
     rangeStream(request, call) {
       // Whoever was let in at the start may go on when the token has ended, as long as they may read.
       let before: Caller | undefined
+      const asReader = <T>(read: (caller: Caller) => Promise<T>) => {
+        const work = (caller: Caller) => {
+          before = caller
+          return read(caller)
+        }
+        return access.as(call, work, before)
+      }
       return rangeChunks(request, {
-        range: (part) => kv.range(part, call),
-        part: (part) =>
-          access.as(
-            call,
-            async (caller) => {
-              before = caller
-              mustRange(caller, part)
-              const { store } = caller
-              const header = headerOf(await store.identity())
-              const { head, ...read } = await store.rangePart(part)
-              return { header: header(head.revision), ...read }
-            },
-            before,
-          ),
+        range: (part) => asReader((caller) => readRange(caller, part)),
+        part: (part) => asReader((caller) => readPart(caller, part)),
       })
     },
   }
-  return kv
+}
+
+async function readRange(caller: Caller, request: RangeRequest) {
+  mustRange(caller, request)
+  const { store } = caller
+  const header = headerOf(await store.identity())
+  const { head, kvs, count, more } = await store.range(request)
+  return { header: header(head.revision), kvs, count, more }
+}
+
+async function readPart(caller: Caller, request: RangeRequest) {
+  mustRange(caller, request)
+  const { store } = caller
+  const header = headerOf(await store.identity())
+  const { head, ...part } = await store.rangePart(request)
+  return { header: header(head.revision), ...part }
 }

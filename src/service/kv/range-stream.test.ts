@@ -4,6 +4,10 @@ import { expect, it } from 'vitest'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { type RangeRequest, RangeRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { KeyValue } from '../../store/types.ts'
+import type { Access } from '../auth/access.ts'
+import type { Caller } from '../auth/caller.ts'
+import type { Call } from '../call.ts'
+import { createKv } from './index.ts'
 import { type RangeSource, rangeChunks } from './range-stream.ts'
 
 const REVISION = 9n
@@ -115,4 +119,27 @@ it.each([
 it('etcd 3.7: ascending keys are no other order', async () => {
   const { source } = sourceOf(1, 2)
   expect(await collect(rangeChunks(request({ sortOrder: 1 }), source))).toHaveLength(1)
+})
+
+it('whoever was let in at the start may go on to the end, the count of what is beyond the limit too', async () => {
+  const letIn: (Caller | undefined)[] = []
+  const head = { revision: 7n, compactRevision: -1n, authVersion: 1n }
+  const kvs = [kvAt(0), kvAt(1)]
+  const store = {
+    identity: async () => ({ clusterId: 1n, memberId: 2n, raftTerm: 2n }),
+    rangePart: async () => ({ head, kvs, revision: 7n, next: keyAt(2) }),
+    range: async () => ({ head, kvs: [], count: 5n, more: false }),
+  }
+  const caller = { store, mustRead() {} } as unknown as Caller
+  const access = {
+    as: (_: Call, work: (caller: Caller) => Promise<unknown>, before?: Caller) => {
+      letIn.push(before)
+      return work(caller)
+    },
+  } as unknown as Access
+  const kv = createKv({ access, sweepSoon() {}, async sweep() {}, txnOpsMax: 128, requestBytesMax: 1024 })
+  const limited = request({ limit: 2n })
+  const chunks = await collect(kv.rangeStream(limited, { signal: new AbortController().signal }))
+  expect(chunks.at(-1)).toMatchObject({ count: 7n, more: true })
+  expect(letIn).toEqual([undefined, caller])
 })
