@@ -1,11 +1,12 @@
 import { compose } from './compose.ts'
-import type { Config } from './config/config.ts'
+import { type Config, ConfigError } from './config/config.ts'
 import { openDatabase } from './database.ts'
 import type { Environment, Log } from './environment.ts'
 import { createGateway } from './gateway/node.ts'
 import { type HttpServers, listen } from './http-server.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { addProcessMetrics } from './observe/node-process-metrics.ts'
+import { Tokens } from './service/auth/tokens.ts'
 import { runCompactor } from './service/compactor/index.ts'
 import type { TlsOptions } from './tls/index.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
@@ -25,6 +26,7 @@ export async function serve(
 ): Promise<void> {
   const { log } = environment
   for (const warning of config.warnings) log('warn', warning)
+  await tryTokenKeys(config, environment)
   const database = await openDatabase(config, log)
   const stopping = new AbortController()
   const instruments = createInstruments(config.metrics)
@@ -71,6 +73,16 @@ export async function serve(
     await compacting
     await application.close()
     await database.close()
+  }
+}
+
+/** Otherwise authentication could be switched on, and nobody would ever be let in. */
+async function tryTokenKeys({ authToken, authTokenTtl }: Config, { clock }: Environment): Promise<void> {
+  try {
+    await new Tokens({ key: authToken, ttl: authTokenTtl, clock }).tryKeys()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new ConfigError(`--auth-token: no tokens can be signed with its keys: ${reason}`)
   }
 }
 

@@ -128,6 +128,7 @@ test.each([
   [['--initial-cluster', 'a=http://a:1,b=http://b:1'], 'each server would have a store of its own'],
   [['--listen-client-urls', 'https://127.0.0.1:1'], 'an https URL needs --cert-file and --key-file'],
   [['--auth-token', 'jwt,sign-method=RS256,priv-key=/nowhere'], 'priv-key: ENOENT'],
+  [['--auth-token', 'jwt,sign-method=RS256,priv-key=package.json'], 'no tokens can be signed with its keys'],
   [['--max-txn-opps', '5'], 'unknown flag --max-txn-opps'],
 ])('%j is refused', async (args, message) => {
   const child = start(args)

@@ -56,6 +56,37 @@ describe('a token', () => {
     expect(claimedUser(token)).toBe(USER.name)
   })
 
+  test.each<[string, { publicKey?: string; privateKey: string; algorithm?: 'RS256' | 'ES384' }, string]>([
+    ['that is none', { privateKey: 'x' }, 'unsupported'],
+    ['of another kind', { privateKey: ec.privateKey.export(pem).toString() }, 'Invalid key type'],
+    [
+      'of another curve',
+      { privateKey: ec.privateKey.export(pem).toString(), algorithm: 'ES384' },
+      'curve mismatch',
+    ],
+    [
+      "that isn't the other one's",
+      {
+        privateKey: rsa.privateKey.export(pem).toString(),
+        publicKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export(publicPem).toString(),
+      },
+      'is not the private one’s',
+    ],
+  ])(
+    'a key %s is told before it is needed',
+    async (_, { privateKey, publicKey, algorithm = 'RS256' }, message) => {
+      const keys = { privateKeyPem: privateKey, ...(publicKey && { publicKeyPem: publicKey }) }
+      const { tokens } = setUp({ kind: 'keys', algorithm, ...keys })
+      await expect(tokens.tryKeys()).rejects.toThrow(message)
+    },
+  )
+
+  test('good keys are', async () => {
+    const privateKeyPem = rsa.privateKey.export(pem).toString()
+    await setUp({ kind: 'keys', algorithm: 'RS256', privateKeyPem }).tokens.tryKeys()
+    await setUp().tokens.tryKeys()
+  })
+
   test('is good for its time, and not longer, whether it was seen before or not', async () => {
     const { tokens, pass } = setUp(undefined, 60)
     const token = await tokens.sign(USER, CLUSTER, KEY)

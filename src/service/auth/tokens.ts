@@ -31,6 +31,9 @@ const Claims = z.object({ sub: z.string(), exp: z.number(), pwv: z.string().chec
 /** Far more than any clock is off: whether a token's time is over is decided here, by the server's clock. */
 const EVERY_TOLERANCE_SECONDS = 2 ** 40
 
+/** Of the key that is made with the store. */
+const MADE_KEY_BYTES = 32
+
 /**
  * Signed tokens (JWT): any instance can check one by itself, and it ends with the password that it was given for or after
  * its time, whichever is first. It says nothing of the user's rights, which may change under it.
@@ -67,6 +70,15 @@ export class Tokens {
     if (verified === undefined || verified.expiresAtMs <= this.#options.clock.now()) return undefined
     this.#remember(token, verified)
     return verified
+  }
+
+  /** Signs a token and checks it. Fails with an Error that says why the keys of the deployment are no good for that. */
+  async tryKeys(): Promise<void> {
+    const stored = new Uint8Array(MADE_KEY_BYTES)
+    const token = await this.sign({ name: '', passwordVersion: 0n }, 0n, stored)
+    if ((await this.verify(token, 0n, stored)) === undefined) {
+      throw new Error('the public key is not the private one’s')
+    }
   }
 
   async #check(token: string, clusterId: bigint, { algorithm, verify }: Keys): Promise<Verified | undefined> {
