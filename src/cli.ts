@@ -19,7 +19,7 @@ const EXIT_FAILED = 1
 const EXIT_NOT_UNDERSTOOD = 2
 
 async function main(): Promise<void> {
-  const line = readCommandLine(process.argv.slice(2))
+  const line = readCommandLine(process.argv.slice(2), process.env)
   const say: Say = (text, facts) => console.log(line.json ? JSON.stringify(facts) : text)
   if (line.help) {
     console.log(helpText())

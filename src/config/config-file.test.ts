@@ -87,9 +87,12 @@ socket-options:
     ])
   })
 
-  it('may be empty, and may have what nobody knows', () => {
+  it('may be empty, and may have what older versions of etcd knew', () => {
     expect(configOf('')).toEqual(readConfig({}, {}))
-    expect(configOf('enable-v2: true').warnings).toEqual(['enable-v2 in etcd.yml is not known'])
+    expect(configOf("enable-v2: true\nproxy: 'off'").warnings).toEqual([
+      'enable-v2 in etcd.yml is not known',
+      'proxy in etcd.yml is not known',
+    ])
   })
 })
 
@@ -98,6 +101,8 @@ test.each([
   ['- name', 'must hold settings'],
   ['max-txn-ops: many', 'max-txn-ops in etcd.yml is "many", but must be'],
   ['force-new-cluster: true', 'force-new-cluster in etcd.yml is "true", which can\'t be followed'],
+  ['datadir: x', 'etcd.yml: datadir is not known; did you mean data-dir?'],
+  ['whatever-it-is: x', 'etcd.yml: whatever-it-is is not known'],
   ['client-transport-security: yes', 'client-transport-security must be a block'],
   ['client-transport-security: {allowed-cn: [a]}', "client-transport-security can't have allowed-cn"],
 ])('%s is refused', (text, message) => expect(() => configOf(text)).toThrow(message))

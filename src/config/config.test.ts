@@ -146,18 +146,51 @@ describe('readCommandLine', () => {
   it('knows --json, --help and --version anywhere', () => {
     expect(readCommandLine(['--json', 'migrate'])).toMatchObject({ command: 'migrate', json: true })
     expect(readCommandLine(['recover', '-h'])).toMatchObject({ help: true })
+    expect(readCommandLine(['help'])).toMatchObject({ help: true })
     expect(readCommandLine(['--version'])).toMatchObject({ command: 'version' })
   })
 
   it.each([
-    [['--nmae', 'a'], 'unknown flag --nmae'],
-    [['serv'], 'unknown command serv'],
+    [['--nmae', 'a'], 'unknown flag --nmae; did you mean --name?'],
+    [['--listen-client-url', 'a'], 'unknown flag --listen-client-url; did you mean --listen-client-urls?'],
+    [['--heartbeat', 'a'], 'unknown flag --heartbeat; edgetcd --help lists them'],
+    [['serv'], 'unknown command serv; did you mean serve?'],
+    [['stop'], 'unknown command stop; edgetcd --help lists them'],
     [['serve', 'now'], 'serve takes no further words, but got now'],
     [['--name'], 'flag needs a value: --name'],
     [['serve', '--bump-revision', '5'], '--bump-revision belongs to edgetcd recover'],
   ])('refuses %j', (words, message) => {
     expect(() => readCommandLine(words)).toThrow(message)
     expect(() => readCommandLine(words)).toThrow(ConfigError)
+  })
+
+  describe('under npm', () => {
+    const npm = { npm_package_name: 'edgetcd', npm_lifecycle_event: 'start', npm_config_cors: '' }
+    const taken = { npm_config_listen_client_urls: 'http://127.0.0.1:1', npm_config_data_dir: 'true' }
+
+    it('refuses to start without the flags that npm kept', () => {
+      expect(() => readCommandLine(['serve'], { ...npm, ...taken })).toThrow(
+        'npm took --listen-client-urls and --data-dir for itself: put flags after --, as in npm start -- --listen-client-urls …',
+      )
+      expect(() => readCommandLine(['serve', 'x'], { ...npm, npm_config_bump_revision: 'true' })).toThrow(
+        'npm took --bump-revision for itself',
+      )
+      expect(() => readCommandLine(['serve', 'x'], npm)).toThrow(
+        'serve takes no further words, but got x (with npm start, flags come after --)',
+      )
+    })
+
+    it('minds no flags that were meant for another program, or that arrived', () => {
+      const arrived = ['serve', '--data-dir', 'x', '--listen-client-urls', 'http://127.0.0.1:1']
+      for (const [words, variables] of [
+        [['serve'], npm],
+        [['serve'], { ...npm, ...taken, npm_package_name: 'other' }],
+        [['serve'], taken],
+        [arrived, { ...npm, ...taken }],
+      ] as const) {
+        expect(readCommandLine(words, variables).command).toBe('serve')
+      }
+    })
   })
 
   it('helps with every setting, once', () => {

@@ -1,9 +1,11 @@
+import { closest } from './closest.ts'
 import { ConfigError } from './config-error.ts'
 import { ETCD_FLAGS, OLD_NAMES } from './etcd-flags.ts'
 import { type GoFlags, readGoFlags } from './go-flags.ts'
+import { refuseTakenByNpm } from './npm-flags.ts'
 import { isSwitch, SETTING_GROUPS, SETTING_NAMES, type Setting } from './setting-table.ts'
 import { readBoolean } from './settings.ts'
-import { type Flags, variableOf } from './sources.ts'
+import { FLAG_NAMES, type Flags, type Variables, variableOf } from './sources.ts'
 
 export const COMMANDS = {
   serve: 'serve the API (the default)',
@@ -28,14 +30,26 @@ export interface CommandLine {
 /** What is of the command line alone, and not a setting; `h` and `v` are short. */
 const SWITCHES: readonly string[] = ['json', 'help', 'version', 'h', 'v']
 const BUMP_REVISION = 'bump-revision'
+const HELP = 'help'
 
-/** Reads the words after the program's name. Fails with a ConfigError that names what isn't understood. */
-export function readCommandLine(args: readonly string[]): CommandLine {
+/**
+ * Reads the words after the program's name; `variables` are the environment, which shows what npm kept of them. Fails
+ * with a ConfigError that names what isn't understood.
+ */
+export function readCommandLine(args: readonly string[], variables: Variables = {}): CommandLine {
   const { flags, words } = parse(args)
+  refuseTakenByNpm([...FLAG_NAMES, BUMP_REVISION], Object.fromEntries(flags), variables)
   const isOn = (...names: string[]) => names.some((name) => readBoolean(flags.get(name) ?? 'false') === true)
   const [command = isOn('version', 'v') ? 'version' : 'serve', surplus] = words
-  if (!isCommand(command)) throw new ConfigError(`unknown command ${command}; edgetcd --help lists them`)
-  if (surplus !== undefined) throw new ConfigError(`${command} takes no further words, but got ${surplus}`)
+  if (command === HELP)
+    return { command: 'serve', flags: {}, bumpRevision: undefined, json: false, help: true }
+  if (!isCommand(command)) {
+    throw new ConfigError(`unknown command ${command}${meant(command, Object.keys(COMMANDS))}`)
+  }
+  if (surplus !== undefined) {
+    const npm = variables.npm_lifecycle_event === 'start' ? ' (with npm start, flags come after --)' : ''
+    throw new ConfigError(`${command} takes no further words, but got ${surplus}${npm}`)
+  }
   const bumpRevision = flags.get(BUMP_REVISION)
   if (bumpRevision !== undefined && command !== 'recover') {
     throw new ConfigError('--bump-revision belongs to edgetcd recover')
@@ -55,10 +69,21 @@ function isOfTheLine(name: string): boolean {
 
 function parse(args: readonly string[]): GoFlags {
   try {
-    return readGoFlags(args, kindOf)
+    return readGoFlags(args, kindOf, (name) =>
+      meant(
+        `--${name}`,
+        FLAG_NAMES.map((known) => `--${known}`),
+      ),
+    )
   } catch (error) {
     throw new ConfigError(error instanceof Error ? error.message : String(error))
   }
+}
+
+/** What to do about a word that isn't known. */
+function meant(word: string, known: readonly string[]): string {
+  const name = closest(word, known)
+  return name === undefined ? '; edgetcd --help lists them' : `; did you mean ${name}?`
 }
 
 function kindOf(flag: string): 'switch' | 'value' | undefined {

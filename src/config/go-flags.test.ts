@@ -3,7 +3,7 @@ import { readGoFlags } from './go-flags.ts'
 
 const kindOf = (name: string) => (name === 'on' ? 'switch' : name === 'size' ? 'value' : undefined)
 const read = (...args: string[]) => {
-  const { flags, words } = readGoFlags(args, kindOf)
+  const { flags, words } = readGoFlags(args, kindOf, (name) => `; not ${name}?`)
   return { flags: Object.fromEntries(flags), words }
 }
 
@@ -29,7 +29,7 @@ it('leaves words alone: a switch takes none, and a dash is one', () => {
 })
 
 test.each([
-  [['--sise', '5'], 'unknown flag --sise'],
+  [['--sise', '5'], 'unknown flag --sise; not sise?'],
   [['-o'], 'unknown flag --o'],
   [['--size'], 'flag needs a value: --size'],
 ])('%j is refused', (args, message) => expect(() => read(...args)).toThrow(message))

@@ -8,12 +8,13 @@ export interface GoFlags {
 
 /**
  * Reads `--name value`, `--name=value`, and a switch alone or with `=value`; one dash is as good as two. A value is
- * whatever comes next, even if it begins with a dash. `kindOf` knows the flags. Fails with an Error that names the first
- * flag that isn't known or has no value.
+ * whatever comes next, even if it begins with a dash. `kindOf` knows the flags, `advise` what to say about one that it
+ * doesn't know. Fails with an Error that names the first flag that isn't known or has no value.
  */
 export function readGoFlags(
   args: readonly string[],
   kindOf: (name: string) => 'switch' | 'value' | undefined,
+  advise: (name: string) => string,
 ): GoFlags {
   const flags = new Map<string, string>()
   const words: string[] = []
@@ -25,7 +26,7 @@ export function readGoFlags(
       continue
     }
     const kind = kindOf(name)
-    if (kind === undefined) throw new Error(`unknown flag --${name}; edgetcd --help lists them`)
+    if (kind === undefined) throw new Error(`unknown flag --${name}${advise(name)}`)
     if (value !== undefined) flags.set(name, value)
     else if (kind === 'switch') flags.set(name, 'true')
     else {

@@ -1,3 +1,4 @@
+import { closest } from './closest.ts'
 import { ConfigError } from './config-error.ts'
 import type { ConfigFile } from './config-file.ts'
 import { ETCD_FLAGS, type EtcdFlag, OLD_NAMES } from './etcd-flags.ts'
@@ -39,6 +40,14 @@ const NEVER_EMPTY: ReadonlySet<string> = new Set<Setting>(['database-url', 'sche
 
 const CONFIG_FILE = 'config-file'
 
+/** All flags that say how a server runs: edgetcd's, and etcd's. */
+export const FLAG_NAMES: readonly string[] = [
+  CONFIG_FILE,
+  ...SETTING_NAMES,
+  ...Object.keys(ETCD_FLAGS),
+  ...Object.keys(OLD_NAMES),
+]
+
 /** The environment variable, or a Worker's binding, of a flag. */
 export function variableOf(name: string): string {
   return `ETCD_${name.toUpperCase().replaceAll('-', '_')}`
@@ -69,7 +78,7 @@ export function gatherSources(flags: Flags, variables: Variables, file: ConfigFi
     }
     given.set(newName ?? name, found)
   }
-  if (file !== undefined) warnings.push(...unknownInFile(file))
+  if (file !== undefined) warnings.push(...notSettings(file))
   warnings.push(...unknownVariables(variables))
   return { settings: given as ReadonlyMap<Setting, Given>, ignored: ignoredOf(given), warnings }
 }
@@ -114,21 +123,26 @@ function ignoredOf(given: ReadonlyMap<string, Given>): string[] {
   return ignored
 }
 
-function unknownInFile({ path, texts }: ConfigFile): string[] {
-  return Object.keys(texts).flatMap((name) => (isKnown(name) ? [] : [`${name} in ${path} is not known`]))
+/** etcd's files had these once, and its sample still has some: etcd 3.6 passes over them. */
+const OLD_IN_FILE = /^(?:proxy|proxy-.*|enable-v2|debug|log-package-levels|experimental-.*)$/
+
+/** etcd passes over whatever it doesn't know. A slip in `data-dir` must not start a server on an empty store. */
+function notSettings({ path, texts }: ConfigFile): string[] {
+  const unknown = Object.keys(texts).filter((name) => !FLAG_NAMES.includes(name))
+  const [first] = unknown.filter((name) => !OLD_IN_FILE.test(name))
+  if (first !== undefined) {
+    const meant = closest(first, FLAG_NAMES)
+    const advice = meant === undefined ? '' : `; did you mean ${meant}?`
+    throw new ConfigError(`${path}: ${first} is not known${advice}`)
+  }
+  return unknown.map((name) => `${name} in ${path} is not known`)
 }
 
-const VARIABLES: ReadonlySet<string> = new Set(
-  [CONFIG_FILE, ...SETTING_NAMES, ...Object.keys(ETCD_FLAGS), ...Object.keys(OLD_NAMES)].map(variableOf),
-)
+const VARIABLES: ReadonlySet<string> = new Set(FLAG_NAMES.map(variableOf))
 
 /** Their values stay untold: one may be a secret that was meant for something else. */
 function unknownVariables(variables: Variables): string[] {
   return Object.keys(variables)
     .filter((name) => name.startsWith('ETCD_') && !VARIABLES.has(name))
     .map((name) => `unrecognized environment variable ${name}`)
-}
-
-function isKnown(name: string): boolean {
-  return VARIABLES.has(variableOf(name))
 }
