@@ -43,3 +43,17 @@ it('answers to any host by default', async () => {
   connection.close()
   await server.close()
 })
+
+it('answers to any host on a listener that has metrics alone', async () => {
+  const server = await startServer(fakeContext({ hosts: ['good.test'] }), 'operations')
+  try {
+    for (const target of ['/metrics', '/health', '/livez']) {
+      const connection = new RawConnection(server.port)
+      connection.request('GET', target, { Host: 'evil.test' })
+      expect((await connection.readHead()).status, target).toBe(200)
+      connection.close()
+    }
+  } finally {
+    await server.close()
+  }
+})

@@ -51,9 +51,13 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
   const send = ({ incoming, outgoing, header }: NodeRequest, answer: Answer) =>
     sendAnswer(incoming, outgoing, answer, corsHeaders(context.origins, header), stopping)
 
+  // etcd serves its metrics to whatever name they are asked for by, on the listeners that have nothing else.
+  const refuse = (incoming: IncomingMessage) =>
+    serves === 'all' ? refuseHost(context.hosts, incoming) : undefined
+
   const answer = async (request: NodeRequest): Promise<void> => {
     const { incoming, outgoing, rpc, target } = request
-    const refused = refuseHost(context.hosts, incoming)
+    const refused = refuse(incoming)
     if (refused !== undefined) {
       await sendAnswer(incoming, outgoing, refused, {}, stopping)
     } else if (rpc?.kind === 'unary') {
@@ -99,8 +103,8 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
         )
         if (socket.destroyed) return
       }
-      const refused = refuseHost(context.hosts, incoming) !== undefined
-      const upgraded = serves === 'all' && !refused && webSockets.upgrade(incoming, socket, head)
+      const isServed = serves === 'all' && refuse(incoming) === undefined
+      const upgraded = isServed && webSockets.upgrade(incoming, socket, head)
       if (!upgraded) answerWithoutUpgrade(server, incoming, socket, head)
     },
     endStreams() {

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import type { Serves } from '../app.ts'
 import type { Context } from '../context.ts'
 import { createGateway, type Gateway } from '../node.ts'
 
@@ -13,8 +14,8 @@ export interface TestServer {
 }
 
 /** Serves the context on a free port of the loopback. */
-export async function startServer(context: Context): Promise<TestServer> {
-  const gateway = createGateway(context)
+export async function startServer(context: Context, serves: Serves = 'all'): Promise<TestServer> {
+  const gateway = createGateway(context, serves)
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, gateway.listener)
   server.on('upgrade', (incoming, socket, head) => gateway.upgrade(server, incoming, socket, head))
   server.listen(0, '127.0.0.1')
