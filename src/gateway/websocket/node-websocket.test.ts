@@ -14,6 +14,8 @@ import { WebSocketClient } from './testing/client.ts'
 const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
 const HEAD = '"header":{"cluster_id":"1","member_id":"2","revision":"1","raft_term":"2"}'
 
+const NO_REQUEST = 'the request has no create_request, cancel_request or progress_request'
+
 const servers: TestServer[] = []
 const clients: WebSocketClient[] = []
 
@@ -138,6 +140,8 @@ describe('a connection ends', () => {
   it.each([
     ['/v3/watch', 'hello', "invalid character 'h' looking for beginning of value"],
     ['/v3/watch', '{"create_request":1}', 'proto: syntax error (line 1:19): unexpected token 1'],
+    ['/v3/watch', '{"key":"Zm9v"}', NO_REQUEST],
+    ['/v3/watch', '{}', NO_REQUEST],
     ['/v3/lease/keepalive', '{"ID":]', "invalid character ']' looking for beginning of value"],
     ['/v3/election/observe', '[]', 'proto: syntax error (line 1:1): unexpected token ['],
   ])('%s: with the error of a malformed request %s', async (path, frame, message) => {
@@ -153,6 +157,24 @@ describe('a connection ends', () => {
     expect(await client.json()).toEqual({ error: { code: 3, message } })
     expect(await client.closed).toBe(4003)
   })
+
+  it.each([CREATE, { progress_request: {} }])(
+    'not with a request that asks for nothing behind %j, which etcd skips, too',
+    async (first) => {
+      const services: Partial<Services> = {
+        watch: {
+          async *watch(requests) {
+            for await (const { requestUnion } of requests) {
+              if (requestUnion.case !== undefined) yield { header, created: true }
+            }
+          },
+        },
+      }
+      const client = await connect(await serve(services), '/v3/watch')
+      client.send(first, '{"key":"Zm9v"}', '{}', CREATE)
+      for (let i = 0; i < 2; i++) expect(await client.json()).toMatchObject({ result: { created: true } })
+    },
+  )
 
   it('with the watches that it had, when a later request is malformed', async () => {
     const gone = deferred<unknown>()

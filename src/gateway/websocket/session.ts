@@ -8,11 +8,16 @@
  *   server's stop 1001, a frame above the limit 1009.
  * - After a malformed request etcd reads nothing more and doesn't tell; it then doesn't notice its client's end either.
  *   Here it ends the connection, with all its watches.
+ * - etcd skips a request of a watch that asks for nothing (`{}`, or nothing but fields that it doesn't know). Here one
+ *   that comes before anything was asked for counts as malformed: it is a create_request gone wrong, and its client would
+ *   wait for ever. Later ones are skipped, for a client may send them to show that it is there.
  * - An RPC with one request (observe) gets that from the first frames; what follows is thrown away. In etcd it waits
  *   for an end of the body, which never comes.
  * - Grpc-Timeout and the other headers of a POST hold, where a client can send them; etcd forgets them.
  */
-import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
+import { type DescMessage, isMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
+import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
+import { WatchRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { readBytesForm } from '../bytes-form.ts'
 import type { Context } from '../context.ts'
 import { streamErrorLine, toEtcdError } from '../errors.ts'
@@ -38,6 +43,11 @@ export interface Connection {
 }
 
 type Message = MessageInitShape<DescMessage>
+
+const NO_REQUEST = new EtcdError(
+  GrpcCode.InvalidArgument,
+  'the request has no create_request, cancel_request or progress_request',
+)
 
 /**
  * Serves one RPC on a connection from its first frame to its end, and resolves then. `request` is its handshake, whose
@@ -79,12 +89,21 @@ async function* requestsIn(
   call: StreamCall<Message>,
   { environment, messageBytesMax }: Context,
 ): AsyncGenerator<MessageShape<DescMessage>, void, undefined> {
+  let asked = false
   try {
     for await (const value of jsonValues(frames)) {
-      yield decodeMessage(input, value, messageBytesMax, form)
+      const request = decodeMessage(input, value, messageBytesMax, form)
+      asked ||= asksForSomething(request)
+      if (!asked) throw NO_REQUEST
+      yield request
       if (requests === 'one') return
     }
   } catch (thrown) {
     call.end(toEtcdError(thrown, environment.log))
   }
+}
+
+/** A watch has a request for each thing that can be asked for; the other RPCs have one thing. */
+function asksForSomething(request: MessageShape<DescMessage>): boolean {
+  return !isMessage(request, WatchRequestSchema) || request.requestUnion.case !== undefined
 }
