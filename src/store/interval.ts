@@ -19,6 +19,13 @@ export function intervalOf(key: Uint8Array, rangeEnd: Uint8Array): Interval {
   return { from: key, to: rangeEnd }
 }
 
+/** The key right after this one. */
+export function successorOf(key: Uint8Array): Uint8Array {
+  const successor = new Uint8Array(key.length + 1)
+  successor.set(key)
+  return successor
+}
+
 /** An interval in the text of a statement. */
 export interface IntervalCondition {
   /** Names the text: intervals of one shape have the same. */

@@ -1,6 +1,6 @@
 import { EtcdError } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
-import type { Interval } from './interval.ts'
+import { type Interval, successorOf } from './interval.ts'
 import { headAt, type Reader } from './reader.ts'
 import type { Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
@@ -60,11 +60,4 @@ export class RangeParts {
       next: isLast ? undefined : successorOf(last.key),
     }
   }
-}
-
-/** The key right after this one. */
-function successorOf(key: Uint8Array): Uint8Array<ArrayBuffer> {
-  const successor = new Uint8Array(key.length + 1)
-  successor.set(key)
-  return successor
 }

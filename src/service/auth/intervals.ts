@@ -1,4 +1,5 @@
 import type { KeyInterval } from '../../store/authority.ts'
+import { successorOf } from '../../store/interval.ts'
 import { compareBytes } from '../../store/select.ts'
 
 const END = new Uint8Array(0)
@@ -18,9 +19,7 @@ function isBelow(key: Uint8Array, end: Uint8Array): boolean {
 export function keyInterval(key: Uint8Array, rangeEnd: Uint8Array): KeyInterval {
   if (rangeEnd.length === 1 && rangeEnd[0] === 0) return { from: key, to: END }
   if (rangeEnd.length > 0) return { from: key, to: rangeEnd }
-  const successor = new Uint8Array(key.length + 1)
-  successor.set(key)
-  return { from: key, to: successor }
+  return { from: key, to: successorOf(key) }
 }
 
 /** A set of keys, as intervals that are sorted and don't touch. */
