@@ -30,7 +30,16 @@ function inQuery(query: string): string | undefined {
 }
 
 function toBytesForm(name: string | undefined): BytesForm {
-  if (name === undefined) return 'base64'
-  if (name === 'base64' || name === 'utf8') return name
-  throw new EtcdError(GrpcCode.InvalidArgument, `invalid value for ${PARAMETER}: ${JSON.stringify(name)}`)
+  switch (name?.toLowerCase()) {
+    case undefined:
+    case 'base64':
+      return 'base64'
+    case 'utf8':
+    case 'utf-8':
+      return 'utf8'
+    default: {
+      const message = `invalid value for ${PARAMETER}: ${JSON.stringify(name)} (there are utf8 and base64)`
+      throw new EtcdError(GrpcCode.InvalidArgument, message)
+    }
+  }
 }

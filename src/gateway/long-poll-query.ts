@@ -5,6 +5,7 @@ import {
   WatchRequestSchema,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../etcd/limits.ts'
+import { rangeOf } from '../service/watch/key-range.ts'
 import type { BytesForm } from './json/index.ts'
 import { decodeMessage } from './message.ts'
 import {
@@ -52,7 +53,7 @@ export function readLongPollBody(
     throw new EtcdError(GrpcCode.InvalidArgument, 'a wait needs a create_request')
   }
   const { key, rangeEnd, startRevision, prevKv, filters } = requestUnion.value
-  const request = { key, rangeEnd, startRevision, prevKv, filters }
+  const request = { ...rangeOf(key, rangeEnd), startRevision, prevKv, filters }
   return { request, form, waitSeconds: seconds, cursor: 0 }
 }
 
@@ -62,9 +63,14 @@ const LongPollParameters = z.object({
   cursor: z._default(z.pipe(z.string().check(z.regex(/^\d{1,9}$/)), z.transform(Number)), 0),
 })
 
-/** Reads the query of `GET /v3/watch`: a watch, `wait` and `cursor`. Fails with InvalidArgument. */
+/**
+ * Reads the query of `GET /v3/watch`: a watch, `wait` and `cursor`. An `access_token` is left to server-sent events, and
+ * isn't looked at. Fails with InvalidArgument.
+ */
 export function readLongPollParameters(parameters: URLSearchParams, form: BytesForm): LongPollQuery {
-  const read = readParameters(LongPollParameters, parameters, form)
+  const own = new URLSearchParams(parameters)
+  own.delete('access_token')
+  const read = readParameters(LongPollParameters, own, form)
   return { request: toWatchQuery(read), form, waitSeconds: read.wait, cursor: read.cursor }
 }
 
@@ -72,7 +78,7 @@ export function readLongPollParameters(parameters: URLSearchParams, form: BytesF
 export function canonicalPath({ request, form, waitSeconds: wait, cursor }: LongPollQuery): string {
   const parameters = new URLSearchParams()
   if (form !== 'base64') parameters.set('encoding', form)
-  if (request.key.length > 0) parameters.set(...bytesParameter('key', request.key, form))
+  parameters.set(...bytesParameter('key', request.key, form))
   if (request.rangeEnd.length > 0) parameters.set(...bytesParameter('range_end', request.rangeEnd, form))
   if (request.startRevision !== 0n) parameters.set('start_revision', String(request.startRevision))
   if (request.prevKv) parameters.set('prev_kv', 'true')

@@ -27,6 +27,11 @@ async function poll(target: string, answer: LongPollAnswer | EtcdError, init: Re
 const NOTHING = { revision: 7n, events: [] }
 const EVENT = { revision: 7n, events: [{ kv: { key: new Uint8Array([97]), modRevision: 7n } }] }
 
+const PARAMETERS =
+  'there are key, range_end, prefix, start_revision, prev_kv, filters, encoding, wait, cursor'
+const KEY_NOT_GIVEN =
+  'key is not given; all keys are key=&prefix, and those that begin with app/ are key=app/&prefix&encoding=utf8'
+
 describe('GET /v3/watch', () => {
   it('without wait is what it is in etcd', async () => {
     const { response } = await poll('/v3/watch?key=YQ', NOTHING)
@@ -37,7 +42,7 @@ describe('GET /v3/watch', () => {
 
   it('asks for what the query says', async () => {
     const { asked } = await poll(
-      '/v3/watch?key=YQ==&range_end=Yg&start_revision=5&prev_kv=true&filters=NOPUT&filters=NODELETE&wait=10&x=1',
+      '/v3/watch?key=YQ==&range_end=Yg&start_revision=5&prev_kv=true&filters=NOPUT&filters=NODELETE&wait=10',
       NOTHING,
     )
     expect(asked).toMatchObject({
@@ -57,9 +62,9 @@ describe('GET /v3/watch', () => {
   })
 
   it('bounds the wait, and has one for those who name none', async () => {
-    expect((await poll('/v3/watch?wait=100000', NOTHING)).asked?.waitMs).toBeLessThanOrEqual(55_000)
-    expect((await poll('/v3/watch?wait', NOTHING)).asked?.waitMs).toBeLessThanOrEqual(30_000)
-    expect((await poll('/v3/watch?wait=0', NOTHING)).asked?.waitMs).toBe(0)
+    expect((await poll('/v3/watch?key=YQ&wait=100000', NOTHING)).asked?.waitMs).toBeLessThanOrEqual(55_000)
+    expect((await poll('/v3/watch?key=YQ&wait', NOTHING)).asked?.waitMs).toBeLessThanOrEqual(30_000)
+    expect((await poll('/v3/watch?key=YQ&wait=0', NOTHING)).asked?.waitMs).toBe(0)
   })
 
   it.each([
@@ -71,6 +76,16 @@ describe('GET /v3/watch', () => {
     ['wait=soon', 'invalid value for wait: "soon"'],
     ['prev_kv=1', 'invalid value for prev_kv: "1"'],
     ['cursor=-1', 'invalid value for cursor: "-1"'],
+    ['key=YQ&prefix=no', 'invalid value for prefix: "no"'],
+    ['key=YQ&prefix&range_end=Yg', 'prefix says where the range ends: leave out range_end'],
+    ['keys=YQ', `unknown parameter "keys"; ${PARAMETERS}`],
+    ['key=YQ&rangeEnd=Yg', `unknown parameter "rangeEnd"; ${PARAMETERS}`],
+    ['key_base64=YQ', `unknown parameter "key_base64"; ${PARAMETERS}`],
+    ['key=a&encoding=utf8&x', `unknown parameter "x"; ${PARAMETERS}, key_base64, range_end_base64`],
+    ['', KEY_NOT_GIVEN],
+    ['key=', KEY_NOT_GIVEN],
+    ['prefix', KEY_NOT_GIVEN],
+    ['range_end=AA', KEY_NOT_GIVEN],
   ])('refuses %s', async (query, message) => {
     const { response, cache, asked } = await poll(`/v3/watch?wait=1&${query}`, NOTHING)
     expect(response.status).toBe(400)
@@ -116,10 +131,25 @@ describe('GET /v3/watch', () => {
 
   it('names the next URL in one spelling, whatever the client’s', async () => {
     const { link } = await poll(
-      '/v3/watch?wait=5&filters=NOPUT&x=1&range_end=AA%3D%3D&key=-_8=&prev_kv=true',
+      '/v3/watch?wait=5&filters=NOPUT&access_token=x&range_end=AA%3D%3D&key=-_8=&prev_kv=true',
       EVENT,
     )
     expect(link).toBe('/v3/watch?key=-_8&range_end=AA&start_revision=8&prev_kv=true&filters=NOPUT&wait=5')
+  })
+
+  it.each([
+    ['key=app/&prefix&encoding=utf8', 'encoding=utf8&key=app%2F&range_end=app0'],
+    ['key=YQ&prefix=true', 'key=YQ&range_end=Yg'],
+    ['key=Yf8&prefix=1', 'key=Yf8&range_end=Yg'],
+    ['key=_w&prefix', 'key=_w&range_end=AA'],
+    ['key=&prefix', 'key=AA&range_end=AA'],
+    ['key=&range_end=Yg', 'key=AA&range_end=Yg'],
+    ['key=%00&range_end=%00&encoding=utf8', 'encoding=utf8&key=%00&range_end=%00'],
+    ['key=x&encoding=UTF-8', 'encoding=utf8&key=x'],
+  ])('is for the range of %s, which the next URL spells out', async (query, next) => {
+    const { link } = await poll(`/v3/watch?${query}&wait=1`, NOTHING)
+    expect(link).toBe(`/v3/watch?${next}&start_revision=8&wait=1`)
+    expect((await poll(link ?? '', NOTHING)).response.status).toBe(200)
   })
 
   it('is private with a token', async () => {
@@ -160,6 +190,11 @@ describe('POST /v3/watch with Prefer: wait', () => {
     expect(await response.json()).toMatchObject({ header: { revision: '7' }, events: [{ kv: {} }] })
     expect(cache).toBe('no-store')
     expect(link).toBe('/v3/watch?key=YQ&range_end=Yg&start_revision=8&prev_kv=true&wait=5')
+  })
+
+  it('has a next URL for a watch that names no key, too', async () => {
+    const { link } = await poll('/v3/watch', EVENT, post('{"create_request":{}}'))
+    expect(link).toBe('/v3/watch?key=AA&start_revision=8&wait=5')
   })
 
   it.each([

@@ -41,7 +41,9 @@ describe.each(DOORS)('the readable form through %s', (_, open) => {
   const ANSWER = '{"kvs":[{"key":"foo","value_base64":"/w=="},{"key":"\\u0000"}]}'
 
   it('is had by a query parameter or a header', async () => {
-    expect(await (await post('/v3/kv/range?encoding=utf8', RANGE)).text()).toBe(ANSWER)
+    for (const name of ['utf8', 'UTF8', 'utf-8', 'UTF-8']) {
+      expect(await (await post(`/v3/kv/range?encoding=${name}`, RANGE)).text()).toBe(ANSWER)
+    }
     expect(await (await post('/v3/kv/range', RANGE, { 'Edgetcd-Encoding': 'utf8' })).text()).toBe(ANSWER)
   })
 
@@ -60,7 +62,10 @@ describe.each(DOORS)('the readable form through %s', (_, open) => {
       await post(path, '{}', { 'Edgetcd-Encoding': 'utf-16' }),
     ]) {
       expect(refused.status).toBe(400)
-      expect(await refused.json()).toMatchObject({ code: 3, message: 'invalid value for encoding: "utf-16"' })
+      expect(await refused.json()).toMatchObject({
+        code: 3,
+        message: 'invalid value for encoding: "utf-16" (there are utf8 and base64)',
+      })
     }
   })
 
@@ -138,7 +143,7 @@ describe('a long poll in the readable form', () => {
     ['key=%FF', 'invalid value for key: "\ufffd"'],
     ['key=a&key_base64=YQ', 'invalid value for key_base64: "YQ"'],
     ['key_base64=!', 'invalid value for key: "!"'],
-    ['encoding=latin1', 'invalid value for encoding: "latin1"'],
+    ['encoding=latin1', 'invalid value for encoding: "latin1" (there are utf8 and base64)'],
   ])('GET ?%s is refused', async (query, message) => {
     const { response, body } = await poll(query.includes('encoding') ? query : `${query}&encoding=utf8`)
     expect(response.status).toBe(400)

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { WatchCreateRequest_FilterType as FilterType } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { LongPollRequest } from '../service/services.ts'
+import { type KeyRange, rangeOf, rangeOfPrefix } from '../service/watch/key-range.ts'
 import { decodeBase64, encodeBase64 } from './json/base64.ts'
 import { decodeUtf8, encodeUtf8 } from './json/characters.ts'
 import type { BytesForm } from './json/index.ts'
@@ -32,30 +33,54 @@ export const Int64 = z.pipe(
   }),
 )
 
-/** The parameters of a watch; for a schema that may have more. */
+/** A parameter that is there or not: `?prefix`, `?prefix=true`. */
+export const Flag = z.optional(z.enum(['', 'true', '1']))
+
+/** The parameters of a watch; for a schema that has more. */
 export const WATCH_PARAMETERS = {
-  key: z._default(Base64, new Uint8Array(0)),
+  key: z.optional(Base64),
   range_end: z._default(Base64, new Uint8Array(0)),
+  prefix: Flag,
   start_revision: z._default(Int64, 0n),
   prev_kv: z._default(z.enum(['true', 'false']), 'false'),
   filters: z._default(z.array(z.enum(['NOPUT', 'NODELETE'])), []),
+  /** It has been read by then. */
+  encoding: z.optional(z.string()),
 }
 
 const WatchParameters = z.object(WATCH_PARAMETERS)
 
-/** Reads the parameters by a schema; those that it doesn't know are ignored. Fails with InvalidArgument. */
-export function readParameters<S extends z.ZodMiniType>(
+const KEY_NOT_GIVEN = new EtcdError(
+  GrpcCode.InvalidArgument,
+  'key is not given; all keys are key=&prefix, and those that begin with app/ are key=app/&prefix&encoding=utf8',
+)
+
+/**
+ * Reads the parameters by a schema. One that it doesn't know is refused: a watch for what nobody meant stays silent for
+ * ever. Fails with InvalidArgument.
+ */
+export function readParameters<S extends z.ZodMiniObject>(
   schema: S,
   parameters: URLSearchParams,
   form: BytesForm,
 ): z.output<S> {
   const given: Record<string, string> = Object.fromEntries(parameters)
-  if (form === 'utf8') for (const name of ['key', 'range_end']) toBase64(given, name)
+  if (form === 'utf8') for (const name of BYTES) toBase64(given, name)
+  const names = Object.keys(schema.def.shape)
+  for (const name in given) if (!names.includes(name)) throw unknown(name, names, form)
   const filters = parameters.getAll('filters')
   const parsed = schema.safeParse(filters.length === 0 ? given : { ...given, filters })
   if (parsed.success) return parsed.data
   const name = String(parsed.error.issues[0]?.path[0])
   throw invalid(name, given[name])
+}
+
+const BYTES = ['key', 'range_end'] as const
+
+function unknown(name: string, names: readonly string[], form: BytesForm): EtcdError {
+  const known = form === 'utf8' ? [...names, ...BYTES.map((bytes) => `${bytes}_base64`)] : names
+  const message = `unknown parameter ${JSON.stringify(name)}; there are ${known.join(', ')}`
+  return new EtcdError(GrpcCode.InvalidArgument, message)
 }
 
 function invalid(name: string, value: unknown): EtcdError {
@@ -72,6 +97,7 @@ function toBase64(given: Record<string, string>, name: string): void {
     given[name] = encodeBase64(encodeUtf8(text))
   } else if (base64 !== undefined) {
     given[name] = base64
+    delete given[`${name}_base64`]
   }
 }
 
@@ -81,14 +107,20 @@ export function textParameter(bytes: Uint8Array): string | undefined {
   return text?.includes(REPLACEMENT) ? undefined : text
 }
 
-/** What the parameters of a watch ask for. */
+/** What the parameters of a watch ask for. Fails with InvalidArgument when they name no keys. */
 export function toWatchQuery(parameters: z.output<typeof WatchParameters>): WatchQuery {
-  const { key, range_end: rangeEnd, start_revision: startRevision, prev_kv } = parameters
+  const { start_revision: startRevision, prev_kv } = parameters
   const filters = parameters.filters.map((name) => FilterType[name])
-  return { key, rangeEnd, startRevision, prevKv: prev_kv === 'true', filters }
+  return { ...rangeIn(parameters), startRevision, prevKv: prev_kv === 'true', filters }
 }
 
-/** Reads a watch from the query of a URL. Unknown parameters are ignored. Fails with InvalidArgument. */
-export function readWatchQuery(parameters: URLSearchParams, form: BytesForm): WatchQuery {
-  return toWatchQuery(readParameters(WatchParameters, parameters, form))
+/** An empty key is the smallest one for etcd, where a range begins. Alone it is a slip: a variable that has no value. */
+function rangeIn({ key, range_end: rangeEnd, prefix }: z.output<typeof WatchParameters>): KeyRange {
+  if (prefix !== undefined && rangeEnd.length > 0) {
+    throw new EtcdError(GrpcCode.InvalidArgument, 'prefix says where the range ends: leave out range_end')
+  }
+  if (key === undefined) throw KEY_NOT_GIVEN
+  if (prefix !== undefined) return rangeOfPrefix(key)
+  if (key.length === 0 && rangeEnd.length === 0) throw KEY_NOT_GIVEN
+  return rangeOf(key, rangeEnd)
 }

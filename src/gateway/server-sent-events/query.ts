@@ -1,14 +1,21 @@
+import * as z from 'zod/mini'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { readBytesFormOfGet } from '../bytes-form.ts'
 import type { BytesForm } from '../json/index.ts'
 import type { RpcRequest } from '../request.ts'
-import { readWatchQuery, type WatchQuery } from '../watch-query.ts'
+import { readParameters, toWatchQuery, WATCH_PARAMETERS, type WatchQuery } from '../watch-query.ts'
 
 /** The id of the event that says that the position is compacted: whoever comes back with it is told to stop. */
 export const COMPACTED_ID = 'compacted'
 
 /** The highest revision that something can come after. */
 const REVISION_MAX = 2n ** 63n - 2n
+
+const EventsParameters = z.object({
+  ...WATCH_PARAMETERS,
+  /** Read by `queryToken`. */
+  access_token: z.optional(z.string()),
+})
 
 /** What an EventSource asks for, now or again. */
 export interface EventsQuery {
@@ -25,7 +32,7 @@ export interface EventsQuery {
  */
 export function readEventsQuery(request: RpcRequest, parameters: URLSearchParams): EventsQuery | undefined {
   const form = readBytesFormOfGet(request)
-  const watch = readWatchQuery(parameters, form)
+  const watch = toWatchQuery(readParameters(EventsParameters, parameters, form))
   const id = request.header('last-event-id') ?? ''
   if (id === '') return { watch, form, resumes: false }
   if (id === COMPACTED_ID) return undefined

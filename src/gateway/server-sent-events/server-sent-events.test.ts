@@ -51,6 +51,15 @@ describe('events', () => {
     await source.close()
   })
 
+  it('tells of all that begin with a key by prefix', async () => {
+    const { log, connect } = openEvents()
+    const source = await connect('/v3/watch?encoding=utf8&key=k/&prefix')
+    await source.next()
+    log.write([{ put: 'k' }, { put: 'k/1' }, { put: 'k0' }])
+    expect(JSON.parse((await source.next())?.data ?? '').events).toMatchObject([{ kv: { key: 'k/1' } }])
+    await source.close()
+  })
+
   it('leaves out what the filters say', async () => {
     const { log, connect } = openEvents()
     const source = await connect(`${PREFIX}&filters=NOPUT`)
@@ -252,10 +261,18 @@ describe('failures', () => {
     expect(await response.json()).toMatchObject({ code, message })
   })
 
-  it('a query that can’t be read is a 400', async () => {
-    const { response } = await openEvents().connect('/v3/watch?key=!')
+  it.each([
+    ['key=!', 'invalid value for key: "!"'],
+    [
+      'keys=app/',
+      'unknown parameter "keys"; there are key, range_end, prefix, start_revision, prev_kv, filters, encoding, access_token',
+    ],
+    ['encoding=utf8', expect.stringContaining('key is not given')],
+  ])('a query that can’t be read is a 400: %s', async (query, message) => {
+    const { response } = await openEvents().connect(`/v3/watch?${query}`)
     expect(response.status).toBe(400)
-    expect(await response.json()).toMatchObject({ message: 'invalid value for key: "!"' })
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(await response.json()).toMatchObject({ code: 3, message })
   })
 
   it('a deadline ends the stream', async () => {

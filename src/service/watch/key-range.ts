@@ -45,6 +45,13 @@ export function prefixEnd(prefix: string): string | undefined {
   return undefined
 }
 
+/** The keys that begin with `prefix`: all keys for an empty one. */
+export function rangeOfPrefix(prefix: Uint8Array): KeyRange {
+  const end = prefixEnd(bytesToString(prefix))
+  const rangeEnd = end === undefined ? TO_THE_END : Uint8Array.from(end, (byte) => byte.charCodeAt(0))
+  return rangeOf(prefix, rangeEnd)
+}
+
 /** The smallest range that has all of these in it; undefined when there are none. */
 export function hullOf(ranges: Iterable<KeyRange>): KeyRange | undefined {
   let hull: KeyRange | undefined
