@@ -44,14 +44,19 @@ export class Snapshots {
   }
 
   /**
-   * All keys as they were at the revision, in key order; never more than a part in memory.
+   * A part of the keys as they were at the revision, from this one on.
    * @throws EtcdError Compacted, when the revision is compacted meanwhile
    */
-  async *keys(revision: bigint): AsyncGenerator<KeyValue> {
-    for (let from: Uint8Array | undefined = NO_KEY; from !== undefined; ) {
-      const { kvs, next }: RangePart = await this.#parts.read({ from, to: TO_THE_END }, { revision })
-      yield* kvs
-      from = next
-    }
+  part(from: Uint8Array, revision: bigint): Promise<RangePart> {
+    return this.#parts.read({ from, to: TO_THE_END }, { revision })
+  }
+}
+
+/** All keys, in key order, of which `part` reads a part from a key on; never more than a part in memory. */
+export async function* keysOf(part: (from: Uint8Array) => Promise<RangePart>): AsyncGenerator<KeyValue> {
+  for (let from: Uint8Array | undefined = NO_KEY; from !== undefined; ) {
+    const { kvs, next }: RangePart = await part(from)
+    yield* kvs
+    from = next
   }
 }

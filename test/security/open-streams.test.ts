@@ -244,6 +244,23 @@ describe('what is read piece by piece', () => {
     expect(listener.text.split('\n').at(-2)).toMatch(/^\{"error":/)
     expect(listener.text.length).toBeLessThan(PIECES * LARGE.length)
   })
+
+  it('a snapshot goes on when the rights of others change in the middle', async () => {
+    const { root, there } = scene
+    await Promise.all(
+      Array.from({ length: PIECES }, (_, i) =>
+        root('/v3/kv/put', { ...key(`large/${i}`), value: b64(LARGE) }),
+      ),
+    )
+    const headers = bearer(scene.tokenOf('root'))
+    const listener = Listener.http(there.url, '/v3/maintenance/snapshot', { headers, body: {}, paused: true })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await root('/v3/auth/role/add', { name: 'of-others' })
+    listener.resume()
+    await listener.end('the snapshot')
+    expect(listener.text).not.toContain('"error"')
+    expect(listener.text.length).toBeGreaterThan(PIECES * LARGE.length)
+  })
 })
 
 it('no event is told that was put after the right was gone, however the two race', async () => {

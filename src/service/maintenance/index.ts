@@ -3,8 +3,10 @@ import {
   AlarmRequest_AlarmAction as AlarmAction,
   type Maintenance,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { keysOf } from '../../store/snapshot.ts'
 import type { Store } from '../../store/store.ts'
 import type { Access } from '../auth/access.ts'
+import type { Caller } from '../auth/caller.ts'
 import { headerOf } from '../header.ts'
 import type { Health, Implementation } from '../services.ts'
 import { answerAlarm } from './alarm.ts'
@@ -86,14 +88,24 @@ export function createMaintenance({
         }
       }),
 
-    /** Once it has begun it fails when the rights change: what was sent can't be taken back and begun anew. */
+    /** Each part is read for who was let in at the start, as long as that is somebody with the role root. */
     async *snapshot(_request, call) {
-      const { store } = await access.as(call, async (caller) => {
-        caller.mustBeRoot()
-        await caller.store.head()
-        return caller
+      let before: Caller | undefined
+      const asRoot = <T>(read: (store: Store) => Promise<T>) =>
+        access.as(
+          call,
+          async (caller) => {
+            before = caller
+            caller.mustBeRoot()
+            return await read(caller.store)
+          },
+          before,
+        )
+      yield* snapshotPieces({
+        identity: () => asRoot((store) => store.identity()),
+        size: () => asRoot(({ snapshots }) => snapshots.size()),
+        keys: (revision) => keysOf((from) => asRoot(({ snapshots }) => snapshots.part(from, revision))),
       })
-      yield* snapshotPieces(store)
     },
 
     /** The only member leads already, and there is none else to take over. */

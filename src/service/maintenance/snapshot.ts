@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { SnapshotResponseSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import type { SnapshotSize, Snapshots } from '../../store/snapshot.ts'
+import type { SnapshotSize } from '../../store/snapshot.ts'
 import type { Identity, KeyValue } from '../../store/types.ts'
 import { ETCD_CLUSTER_VERSION } from '../../version.ts'
 
@@ -23,7 +23,10 @@ const KEY_OVERHEAD_BYTES = 40
 
 export interface SnapshotSource {
   identity(): Promise<Identity>
-  readonly snapshots: Pick<Snapshots, 'size' | 'keys'>
+  /** Chooses the moment. */
+  size(): Promise<SnapshotSize>
+  /** All keys as they were at the revision, in key order. */
+  keys(revision: bigint): AsyncIterable<KeyValue>
 }
 
 type Piece = MessageInitShape<typeof SnapshotResponseSchema>
@@ -35,7 +38,7 @@ type Piece = MessageInitShape<typeof SnapshotResponseSchema>
  */
 export async function* snapshotPieces(store: SnapshotSource): AsyncGenerator<Piece> {
   const identity = await store.identity()
-  const size = await store.snapshots.size()
+  const size = await store.size()
   let remainingBytes =
     BigInt(HEADER_BYTES + size.leases.length) + size.keys * BigInt(KEY_OVERHEAD_BYTES) + size.bytes
   const digest = createHash('sha256')
@@ -49,13 +52,13 @@ export async function* snapshotPieces(store: SnapshotSource): AsyncGenerator<Pie
 }
 
 async function* parts(
-  { snapshots }: SnapshotSource,
+  source: SnapshotSource,
   identity: Identity,
   size: SnapshotSize,
 ): AsyncGenerator<Uint8Array> {
   yield headerBytes(identity, size)
   yield size.leases
-  for await (const kv of snapshots.keys(size.head.revision)) yield keyBytes(kv)
+  for await (const kv of source.keys(size.head.revision)) yield keyBytes(kv)
 }
 
 /** Cuts what comes in parts of any size into pieces of the same size; only the last may be smaller. */
