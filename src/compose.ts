@@ -3,7 +3,7 @@ import type { Environment } from './environment.ts'
 import { LIMITS } from './etcd/limits.ts'
 import type { Context } from './gateway/context.ts'
 import type { Instruments } from './observe/instruments.ts'
-import type { Metrics } from './observe/metrics.ts'
+import { countEngine, countWatches } from './observe/resident-gauges.ts'
 import { SlowStatements } from './observe/slow-statements.ts'
 import type { StoreSample } from './observe/store-gauges.ts'
 import { StoreSampler } from './observe/store-sampler.ts'
@@ -21,7 +21,7 @@ import { createLease } from './service/lease/index.ts'
 import { createLock } from './service/lock/index.ts'
 import { createHealth, createMaintenance } from './service/maintenance/index.ts'
 import { Quota } from './service/maintenance/quota.ts'
-import { createWatch, type WatchMetrics } from './service/watch/index.ts'
+import { createWatch } from './service/watch/index.ts'
 import { Engine, type EngineMemory } from './store/engine.ts'
 import type { Sql } from './store/sql.ts'
 import { Store } from './store/store.ts'
@@ -98,7 +98,7 @@ export function compose(options: ComposeOptions): Application {
   })
   if (resident) {
     countWatches(instruments.metrics, watches.metrics)
-    countStore(instruments.metrics, engine, config)
+    countEngine(instruments.metrics, engine, config.quotaBackendBytes)
   }
   const sampler = new StoreSampler({
     gauges: instruments.store,
@@ -171,47 +171,4 @@ async function sampleOf(store: Store): Promise<StoreSample> {
   const { head, size, sizeInUse, sweptRevision } = await store.status.read()
   const { revision, compactRevision } = head
   return { revision, compactRevision, sweptRevision, size, sizeInUse }
-}
-
-function countStore(metrics: Metrics, engine: Engine, { quotaBackendBytes }: Config): void {
-  metrics.gauge('etcd_server_quota_backend_bytes', 'Current backend storage quota size in bytes.', () =>
-    Number(quotaBackendBytes ?? -1n),
-  )
-  metrics.gauge(
-    'etcd_server_proposals_pending',
-    'The current number of pending proposals to commit.',
-    () => engine.pendingWrites,
-  )
-}
-
-function countWatches(metrics: Metrics, watches: WatchMetrics): void {
-  const gauges: [string, string, () => number][] = [
-    ['etcd_debugging_mvcc_watch_stream_total', 'Total number of watch streams.', () => watches.streams],
-    ['etcd_debugging_mvcc_watcher_total', 'Total number of watchers.', () => watches.watchers],
-    [
-      'etcd_debugging_mvcc_slow_watcher_total',
-      'Total number of unsynced slow watchers.',
-      () => watches.slowWatchers,
-    ],
-    [
-      'etcd_debugging_mvcc_pending_events_total',
-      'Total number of pending events to be sent.',
-      () => watches.pendingEvents,
-    ],
-    [
-      'edgetcd_watch_lag_revisions',
-      'Revisions that the slowest watcher has yet to read; 0 while all are at the tail.',
-      () => watches.lag,
-    ],
-  ]
-  for (const [name, help, read] of gauges) metrics.gauge(name, help, read)
-  metrics.counted(
-    'etcd_debugging_mvcc_events_total',
-    'Total number of events sent by this member.',
-    () => watches.eventsSent,
-  )
-  metrics.gauges('edgetcd_waiting_watchers', 'Watchers that wait for events, by how they are asked for.', [
-    { labels: { kind: 'stream' }, read: () => watches.watchers - watches.longPolls },
-    { labels: { kind: 'long_poll' }, read: () => watches.longPolls },
-  ])
 }

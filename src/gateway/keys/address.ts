@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import { Int64 } from '../watch-query.ts'
+import { Flag, Int64 } from '../watch-query.ts'
 import { decodePercent } from './percent.ts'
 
 export interface WriteAddress {
@@ -32,7 +32,7 @@ const WriteParameters = z.strictObject({ key: z.optional(Bytes) })
 const ReadParameters = z.strictObject({
   key: z.optional(Bytes),
   revision: z._default(Int64, 0n),
-  prefix: z.optional(z.enum(['', 'true'])),
+  prefix: Flag,
   limit: z.optional(Limit),
   after: z.optional(Bytes),
 })
@@ -68,7 +68,7 @@ function readKey(path: string, fromQuery: Uint8Array | undefined): Uint8Array {
  * Reads the parameters of a query by a schema. Unlike elsewhere an unknown one is refused: it may be the rest of a key with
  * a question mark that wasn't escaped.
  */
-function readParameters<S extends z.ZodMiniType>(schema: S, query: string): z.output<S> {
+function readParameters<S extends z.ZodMiniObject>(schema: S, query: string): z.output<S> {
   const given = new Map<string, string>()
   for (const parameter of query.slice(1).split('&')) {
     if (parameter === '') continue
@@ -81,11 +81,21 @@ function readParameters<S extends z.ZodMiniType>(schema: S, query: string): z.ou
   const [issue] = parsed.error.issues
   if (issue?.code === 'unrecognized_keys') {
     const [name = ''] = issue.keys
-    throw invalid(`unknown parameter ${JSON.stringify(name)}; a question mark in a key is written %3F`)
+    const there = Object.keys(schema.def.shape).join(', ')
+    const hint = HINTS.get(name) ?? `there are ${there}; a question mark in a key is written %3F`
+    throw invalid(`unknown parameter ${JSON.stringify(name)}; ${hint}`)
   }
   const name = String(issue?.path[0])
   throw invalid(`invalid value for ${name}: ${JSON.stringify(given.get(name))}`)
 }
+
+/** What somebody may mean who gives a parameter that isn't there. */
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['prefix', 'nothing deletes or puts by a prefix here: POST /v3/kv/deleterange deletes'],
+  ['access_token', 'the token goes into the Authorization header'],
+  ['lease', 'the lease goes into the Edgetcd-Lease header'],
+  ['encoding', 'a value is its bytes here, and a key is percent-encoded'],
+])
 
 /** A + is a space, as in every query. The result has one character a byte. */
 function decodeParameter(text: string): string {

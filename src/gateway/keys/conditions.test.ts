@@ -6,9 +6,9 @@ import {
   TxnRequestSchema,
   TxnResponseSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { KvClient } from '../../service/kv/client.ts'
 import { judgeRead, readConditions, type Tags } from './conditions.ts'
 import { writeGuarded } from './guarded-write.ts'
-import type { KvClient } from './kv-client.ts'
 
 const read = (name: string, value: string) =>
   readConditions((asked) => (asked === name.toLowerCase() ? value : undefined))

@@ -9,8 +9,8 @@ import {
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import { revisionOf } from '../../service/coordination/client.ts'
+import type { KvClient } from '../../service/kv/client.ts'
 import type { Conditions } from './conditions.ts'
-import type { KvClient } from './kv-client.ts'
 
 type Compare = MessageInitShape<typeof CompareSchema>
 type Operation = MessageInitShape<typeof RequestOpSchema>

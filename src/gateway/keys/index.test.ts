@@ -85,3 +85,48 @@ it('an invalid token is refused as everywhere', async () => {
   expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, refused.message])
   expect(answer.headers.get('cache-control')).toBe('no-store')
 })
+
+const PARAMETERS = 'there are key, revision, prefix, limit, after; a question mark in a key is written %3F'
+const ONLY_KEY = 'there are key; a question mark in a key is written %3F'
+const NO_PREFIX = 'nothing deletes or puts by a prefix here: POST /v3/kv/deleterange deletes'
+const TOKEN = 'the token goes into the Authorization header'
+
+it.each<[string, string, Record<string, string>, string]>([
+  ['GET', '/keys/a?x=1', {}, `unknown parameter "x"; ${PARAMETERS}`],
+  ['PUT', '/keys/a?x=1', {}, `unknown parameter "x"; ${ONLY_KEY}`],
+  ['DELETE', '/keys/a?prefix', {}, `unknown parameter "prefix"; ${NO_PREFIX}`],
+  ['PUT', '/keys/a?prefix=true', {}, `unknown parameter "prefix"; ${NO_PREFIX}`],
+  ['GET', '/keys/a?access_token=t', {}, `unknown parameter "access_token"; ${TOKEN}`],
+  ['PUT', '/keys/a?lease=7', {}, 'unknown parameter "lease"; the lease goes into the Edgetcd-Lease header'],
+  ['GET', '/keys/a?prefix=no', {}, 'invalid value for prefix: "no"'],
+  ['PUT', '/keys/a', { 'Edgetcd-Lease': 'abc' }, 'invalid Edgetcd-Lease header: "abc" (a decimal lease id)'],
+])('%s %s with %j says what to do instead', async (method, target, headers, message) => {
+  const answer = await ask({}, { method, headers, ...(method === 'PUT' && { body: 'x' }) }, target)
+  expect(answer.status).toBe(400)
+  expect(await answer.json()).toEqual({ error: message, code: 3, message })
+})
+
+it.each(['prefix', 'prefix=', 'prefix=1', 'prefix=true'])('?%s asks for a list', async (query) => {
+  const answer = await ask({ range: async () => ({ header, kvs: [kv] }) }, {}, `/keys/?${query}`)
+  expect(await answer.json()).toMatchObject({ revision: '9', keys: [{ key: 'a' }] })
+})
+
+it('a request without a key says where it goes', async () => {
+  const refuse = async () => {
+    throw EtcdError.of('EmptyKey')
+  }
+  const answer = await ask({ range: refuse }, {}, '/keys/')
+  expect(answer.status).toBe(400)
+  const message = 'etcdserver: key is not provided; /keys/<key> is a key, and /keys/?prefix lists all'
+  expect(await answer.json()).toEqual({ error: message, code: 3, message })
+})
+
+it('a value that is too large is told how large it may be', async () => {
+  const txn = async () => {
+    throw EtcdError.of('RequestTooLarge')
+  }
+  const answer = await ask({ txn }, { method: 'PUT', body: 'x' })
+  expect(answer.status).toBe(413)
+  const help = 'a value, with its key and some bytes around them, may have 1572864 (--max-request-bytes)'
+  expect(await answer.json()).toMatchObject({ message: `etcdserver: request is too large; ${help}` })
+})

@@ -4,6 +4,7 @@
  */
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import { KvClient } from '../../service/kv/client.ts'
 import { type Answer, NO_STORE } from '../answer.ts'
 import type { Context } from '../context.ts'
 import { toEtcdError } from '../errors.ts'
@@ -16,7 +17,6 @@ import { Int64 } from '../watch-query.ts'
 import { readReadAddress, readWriteAddress } from './address.ts'
 import { readConditions } from './conditions.ts'
 import { SAFE_HEADERS } from './headers.ts'
-import { KvClient } from './kv-client.ts'
 import { listKeys } from './list.ts'
 import { readKey } from './read.ts'
 import { KEY_TOO_LONG, METHOD_NOT_ALLOWED_ON_KEYS, refusal } from './refusals.ts'
@@ -43,7 +43,7 @@ async function tryAnswer(request: Request, target: KeyTarget, context: Context):
       work(new KvClient(services.kv, call)),
     )
   } catch (thrown) {
-    return refusal(toEtcdError(thrown, environment.log))
+    return refusal(toEtcdError(thrown, environment.log), context)
   }
 }
 
@@ -93,7 +93,9 @@ async function readPut(
 function readLease(value: string | undefined): bigint {
   if (value === undefined) return 0n
   const id = Int64.safeParse(value)
-  if (!id.success) throw invalid(`invalid Edgetcd-Lease header: ${JSON.stringify(value)}`)
+  if (!id.success) {
+    throw invalid(`invalid Edgetcd-Lease header: ${JSON.stringify(value)} (a decimal lease id)`)
+  }
   return id.data
 }
 

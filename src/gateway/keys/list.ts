@@ -1,12 +1,12 @@
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import { revisionOf } from '../../service/coordination/client.ts'
+import type { KvClient } from '../../service/kv/client.ts'
 import { bytesToString, prefixEnd } from '../../service/watch/key-range.ts'
 import { type Answer, json } from '../answer.ts'
 import { decodeUtf8 } from '../json/characters.ts'
 import type { ListQuery } from './address.ts'
 import { etagOf } from './conditions.ts'
 import { cacheHeader, revisionHeader } from './headers.ts'
-import type { KvClient } from './kv-client.ts'
 import { encodePercent, keyUrl } from './percent.ts'
 
 /**

@@ -61,8 +61,16 @@ it.each([
   ['%u0041', '', 'invalid escape in "%u0041"'],
   ['', '?key=%zz', 'invalid escape in "%zz"'],
   ['a', '?key=b', 'the key is given in the path already'],
-  ['a', '?b', 'unknown parameter "b"; a question mark in a key is written %3F'],
-  ['a', '?__proto__=b', 'unknown parameter "__proto__"; a question mark in a key is written %3F'],
+  [
+    'a',
+    '?b',
+    'unknown parameter "b"; there are key, revision, prefix, limit, after; a question mark in a key is written %3F',
+  ],
+  [
+    'a',
+    '?__proto__=b',
+    'unknown parameter "__proto__"; there are key, revision, prefix, limit, after; a question mark in a key is written %3F',
+  ],
   ['a', '?revision=x', 'invalid value for revision: "x"'],
   ['a', '?revision=9223372036854775808', 'invalid value for revision: "9223372036854775808"'],
   ['a', '?revision=1&revision=2', 'revision is given twice'],

@@ -1,9 +1,9 @@
 import { revisionOf } from '../../service/coordination/client.ts'
+import type { KvClient } from '../../service/kv/client.ts'
 import { type Answer, empty } from '../answer.ts'
 import type { ReadAddress } from './address.ts'
 import { type Conditions, judgeRead } from './conditions.ts'
 import { cacheHeader, headersOf, revisionHeader } from './headers.ts'
-import type { KvClient } from './kv-client.ts'
 import { notFound, preconditionFailed } from './refusals.ts'
 
 /** GET and HEAD of a key: its value's bytes. Fails as KV.Range does. */

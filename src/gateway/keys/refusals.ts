@@ -2,6 +2,7 @@ import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Answer } from '../answer.ts'
+import type { Context } from '../context.ts'
 import { errorAnswer, METHOD_NOT_ALLOWED } from '../errors.ts'
 import { BODY_TOO_LARGE } from '../request.ts'
 import { etagOf } from './conditions.ts'
@@ -12,12 +13,20 @@ export const KEY_TOO_LONG = new EtcdError(
   `the key is longer than max (${LIMITS.keyBytesMax})`,
 )
 
-/** An error as everywhere else, but for what HTTP has a status of its own for. */
-export function refusal(error: EtcdError): Answer {
-  const answer = errorAnswer(error)
-  if (error === KEY_TOO_LONG) return { ...answer, status: 414 }
-  if (error === BODY_TOO_LARGE || error.is('RequestTooLarge')) return { ...answer, status: 413 }
-  return answer
+/** An error as everywhere else, but for what HTTP has a status of its own for, and with what helps under /keys/. */
+export function refusal(error: EtcdError, { messageBytesMax }: Pick<Context, 'messageBytesMax'>): Answer {
+  if (error === KEY_TOO_LONG) return { ...errorAnswer(error), status: 414 }
+  if (error.is('EmptyKey')) return explained(error, '/keys/<key> is a key, and /keys/?prefix lists all')
+  if (error === BODY_TOO_LARGE || error.is('RequestTooLarge')) {
+    const bytesMax = messageBytesMax - LIMITS.messageOverheadBytes
+    const help = `a value, with its key and some bytes around them, may have ${bytesMax} (--max-request-bytes)`
+    return { ...explained(error, help), status: 413 }
+  }
+  return errorAnswer(error)
+}
+
+function explained({ code, message }: EtcdError, help: string): Answer {
+  return errorAnswer(new EtcdError(code, `${message}; ${help}`))
 }
 
 const KEY_NOT_FOUND = new EtcdError(GrpcCode.NotFound, 'key not found')

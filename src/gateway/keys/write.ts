@@ -1,10 +1,10 @@
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { revisionOf } from '../../service/coordination/client.ts'
+import type { KvClient } from '../../service/kv/client.ts'
 import { type Answer, empty } from '../answer.ts'
 import { type Conditions, etagOf, isConditional } from './conditions.ts'
 import { writeGuarded } from './guarded-write.ts'
 import { headersOf, revisionHeader } from './headers.ts'
-import type { KvClient } from './kv-client.ts'
 import { notFound, preconditionFailed } from './refusals.ts'
 
 export interface KeyPut {

@@ -1,20 +1,13 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import {
   Compare_CompareTarget as CompareTarget,
-  DeleteRangeRequestSchema,
-  type DeleteRangeResponse,
-  DeleteRangeResponseSchema,
   LeaseGrantRequestSchema,
   LeaseGrantResponseSchema,
-  RangeRequestSchema,
-  type RangeResponse,
-  RangeResponseSchema,
   type ResponseHeader,
-  TxnRequestSchema,
-  type TxnResponse,
-  TxnResponseSchema,
+  type TxnRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../call.ts'
+import { KvClient } from '../kv/client.ts'
 import type { Foundation } from './foundation.ts'
 
 /** etcd's: how long a lease lives, in seconds, that is granted to a call without one. Nobody keeps it alive. */
@@ -22,42 +15,26 @@ const SESSION_TTL = 60n
 
 const NEVER = new AbortController().signal
 
-/** The services underneath, in the name of one caller: requests are plain objects, answers are whole messages. */
-export class Client {
+/** The services underneath, in the name of one caller. */
+export class Client extends KvClient {
   readonly #services: Pick<Foundation, 'kv' | 'lease'>
-  readonly #call: Call
 
   constructor(services: Pick<Foundation, 'kv' | 'lease'>, call: Call) {
+    super(services.kv, call)
     this.#services = services
-    this.#call = call
   }
 
   /** The same caller for what has to be done although the call has ended. */
   outlivingTheCall(): Client {
-    const { token } = this.#call
+    const { token } = this.call
     return new Client(this.#services, token === undefined ? { signal: NEVER } : { signal: NEVER, token })
-  }
-
-  async range(request: MessageInitShape<typeof RangeRequestSchema>): Promise<RangeResponse> {
-    const answer = await this.#services.kv.range(create(RangeRequestSchema, request), this.#call)
-    return create(RangeResponseSchema, answer)
-  }
-
-  async deleteKey(key: Uint8Array): Promise<DeleteRangeResponse> {
-    const request = create(DeleteRangeRequestSchema, { key })
-    return create(DeleteRangeResponseSchema, await this.#services.kv.deleteRange(request, this.#call))
-  }
-
-  async txn(request: MessageInitShape<typeof TxnRequestSchema>): Promise<TxnResponse> {
-    const answer = await this.#services.kv.txn(create(TxnRequestSchema, request), this.#call)
-    return create(TxnResponseSchema, answer)
   }
 
   /** The lease that a call works with: the one that it names, or else a new one. */
   async leaseOf(named: bigint): Promise<bigint> {
     if (named !== 0n) return named
     const request = create(LeaseGrantRequestSchema, { TTL: SESSION_TTL })
-    const granted = await this.#services.lease.leaseGrant(request, this.#call)
+    const granted = await this.#services.lease.leaseGrant(request, this.call)
     return create(LeaseGrantResponseSchema, granted).ID
   }
 }

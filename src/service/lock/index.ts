@@ -34,7 +34,7 @@ export function createLock(foundation: Foundation): Implementation<typeof Lock> 
 
     /** Deletes a key, whatever key it is; there may be none. */
     unlock: losingCodes(async ({ key }, call) => {
-      const { header } = await new Client(foundation, call).deleteKey(key)
+      const { header } = await new Client(foundation, call).deleteRange({ key })
       return { header }
     }),
   }

@@ -14,32 +14,32 @@ import {
   type TxnResponse,
   TxnResponseSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
-import type { Call } from '../../service/call.ts'
-import type { Services } from '../../service/services.ts'
+import type { Call } from '../call.ts'
+import type { Services } from '../services.ts'
 
 /** The KV service in the name of one caller: requests are plain objects, answers are whole messages. */
 export class KvClient {
   readonly #kv: Services['kv']
-  readonly #call: Call
+  protected readonly call: Call
 
   constructor(kv: Services['kv'], call: Call) {
     this.#kv = kv
-    this.#call = call
+    this.call = call
   }
 
   /** Whether the answers are for one caller only. */
   get isPrivate(): boolean {
-    return this.#call.token !== undefined
+    return this.call.token !== undefined
   }
 
   async range(request: MessageInitShape<typeof RangeRequestSchema>): Promise<RangeResponse> {
     const range = implemented(this.#kv.range)
-    return create(RangeResponseSchema, await range(create(RangeRequestSchema, request), this.#call))
+    return create(RangeResponseSchema, await range(create(RangeRequestSchema, request), this.call))
   }
 
   async put(request: MessageInitShape<typeof PutRequestSchema>): Promise<PutResponse> {
     const put = implemented(this.#kv.put)
-    return create(PutResponseSchema, await put(create(PutRequestSchema, request), this.#call))
+    return create(PutResponseSchema, await put(create(PutRequestSchema, request), this.call))
   }
 
   async deleteRange(
@@ -48,17 +48,17 @@ export class KvClient {
     const deleteRange = implemented(this.#kv.deleteRange)
     return create(
       DeleteRangeResponseSchema,
-      await deleteRange(create(DeleteRangeRequestSchema, request), this.#call),
+      await deleteRange(create(DeleteRangeRequestSchema, request), this.call),
     )
   }
 
   async txn(request: MessageInitShape<typeof TxnRequestSchema>): Promise<TxnResponse> {
     const txn = implemented(this.#kv.txn)
-    return create(TxnResponseSchema, await txn(create(TxnRequestSchema, request), this.#call))
+    return create(TxnResponseSchema, await txn(create(TxnRequestSchema, request), this.call))
   }
 }
 
 function implemented<T>(method: T | undefined): T {
-  if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, 'keys need the KV service')
+  if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, 'this needs the KV service')
   return method
 }
