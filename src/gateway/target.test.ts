@@ -45,7 +45,6 @@ it.each<[string, Target]>([
   ['/v3/kv/range/.', redirect('/v3/kv/range')],
   ['/../version', redirect('/version')],
   ['/v3/%zz', { kind: 'malformed' }],
-  ['/keys', other('/keys')],
   ['//keys/a', redirect('/keys/a')],
   ['/%', { kind: 'malformed' }],
 ])('reads %s as etcd does', (target, expected) => {
@@ -63,6 +62,14 @@ it.each([
 })
 
 it.each([
+  ['/keys', '/keys/'],
+  ['/keys?prefix', '/keys/?prefix'],
+  ['//keys', '/keys/'],
+])('sends %s to %s', (target, location) => {
+  expect(readTarget(target)).toEqual(redirect(location))
+})
+
+it.each([
   ['http://a:2379/v3/kv/../x?y=1', '/v3/kv/../x?y=1'],
   ['http://a:2379//version', '//version'],
   ['https://a', '/'],
@@ -72,7 +79,7 @@ it.each([
 })
 
 it('sends nobody to a path that it would send on again', () => {
-  const piece = constantFrom('/', '.', '..', 'v3', 'v3beta', 'kv', '%2F', '%2e', '%', '?', 'é')
+  const piece = constantFrom('/', '.', '..', 'v3', 'v3beta', 'kv', 'keys', '%2F', '%2e', '%', '?', 'é')
   assert(
     property(array(piece, { maxLength: 12 }), (pieces) => {
       const target = readTarget(`/${pieces.join('')}`)

@@ -9,7 +9,7 @@ export type Target =
   | { readonly kind: 'other'; readonly path: string }
   /** Under /keys/: what follows, escaped and as unclean as it is, names a key. The query has its question mark. */
   | { readonly kind: 'key'; readonly path: string; readonly query: string }
-  /** A path that isn't clean: the client is sent to the clean one, with 307. */
+  /** A path that isn't clean, or lacks its last slash: the client is sent to the right one, with 307. */
   | { readonly kind: 'redirect'; readonly location: string }
   /** A broken escape sequence. */
   | { readonly kind: 'malformed' }
@@ -22,7 +22,7 @@ export function readTarget(target: string): Target {
   const query = queryOf(target)
   const raw = target.slice(0, target.length - query.length)
   if (raw.startsWith(KEYS)) return { kind: 'key', path: raw.slice(KEYS.length), query }
-  if (PLAIN.test(raw) && raw !== '/v3' && !raw.startsWith('/v3beta/')) {
+  if (PLAIN.test(raw) && raw !== '/v3' && raw !== '/keys' && !raw.startsWith('/v3beta/')) {
     return { kind: raw.startsWith('/v3/') ? 'rpc' : 'other', path: raw }
   }
   const decoded = decodeEscapes(raw)
@@ -30,7 +30,8 @@ export function readTarget(target: string): Target {
   // The older prefix is replaced in the unescaped path, which forgets how the rest was escaped.
   const path = decoded.startsWith('/v3beta/') ? decoded.replace('/v3beta/', '/v3/') : raw
   const clean = cleanPath(path)
-  if (decodeEscapes(clean) === '/v3') return { kind: 'redirect', location: `${clean}/${query}` }
+  if (decodeEscapes(clean) === '/v3' || clean === '/keys')
+    return { kind: 'redirect', location: `${clean}/${query}` }
   if (clean !== path) return { kind: 'redirect', location: clean + query }
   const segments = path.split('/')
   if (decodeEscapes(segments[1] ?? '') === 'v3' && segments.length > 2) {

@@ -227,7 +227,9 @@ export function testValues(server: KeyServer): void {
       })
       if (status === 405) expect(answer.headers.allow).toBe('GET, HEAD, PUT, DELETE, OPTIONS')
     }
-    expect(json(await keys.get(''))).toEqual(error(3, 'etcdserver: key is not provided'))
+    expect(json(await keys.get(''))).toEqual(
+      error(3, 'etcdserver: key is not provided; /keys/<key> is a key, and /keys/?prefix lists all'),
+    )
     expect(await gateway.get('wrong')).toMatchObject({ mod_revision: `${before}` })
   })
 
@@ -237,11 +239,15 @@ export function testValues(server: KeyServer): void {
     expect((await keys.put('large', large)).status).toBe(201)
     expect((await keys.get('large')).body.equals(large)).toBe(true)
     const larger = await keys.put('larger', Buffer.alloc(1_572_864))
-    expect([larger.status, json(larger)]).toEqual([413, error(3, 'etcdserver: request is too large')])
+    const help = 'a value, with its key and some bytes around them, may have 1572864 (--max-request-bytes)'
+    expect([larger.status, json(larger)]).toEqual([
+      413,
+      error(3, `etcdserver: request is too large; ${help}`),
+    ])
     const largest = await keys.put('larger', Buffer.alloc(4 * 1024 * 1024 + 1))
     expect([largest.status, json(largest)]).toEqual([
       413,
-      error(8, 'the body of the request is larger than max (4194304)'),
+      error(8, `the body of the request is larger than max (4194304); ${help}`),
     ])
     expect((await keys.get('larger')).status).toBe(404)
   })
