@@ -6,6 +6,7 @@ import { type CommandLine, helpText, readCommandLine } from './config/flags.ts'
 import { configFilePath } from './config/sources.ts'
 import { type Database, openDatabase } from './database.ts'
 import type { Environment } from './environment.ts'
+import { fileErrorReason } from './file-error.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { openLogOutputs } from './observe/log-outputs.ts'
@@ -40,7 +41,7 @@ function files(flags: CommandLine['flags']): Files {
     return { config: readConfigFile(path, readFileSync(path, 'utf8')), read: readFileSync }
   } catch (error) {
     if (error instanceof ConfigError) throw error
-    throw new ConfigError(`--config-file: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ConfigError(`--config-file ${path}: ${fileErrorReason(error)}`)
   }
 }
 
@@ -56,7 +57,7 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
         false,
       )
     case 'compact':
-      return await onDatabase(config, environment, async (store) => {
+      return await onDatabase(config, environment, async (store, { location }) => {
         const { compactedTo, batches } = await runTrigger(
           store,
           config.retention,
@@ -69,7 +70,7 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
             ? 'nothing compacted: no --auto-compaction-retention is set'
             : 'nothing to compact yet'
         const text = revision === null ? nothing : `compacted to revision ${revision}`
-        say(text, { event: 'compacted', revision, batches })
+        say(`${text}: ${location}`, { event: 'compacted', revision, batches, data: location })
       })
     case 'recover': {
       const bump = readBump(line.bumpRevision)
@@ -141,6 +142,9 @@ function signalled(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error(`edgetcd: ${error instanceof Error ? error.message : String(error)}`)
+  const message = error instanceof Error ? error.message : String(error)
+  // The command line itself may be what isn't understood.
+  const json = process.argv.some((word) => /^--?json(?:=true)?$/.test(word))
+  console.error(json ? JSON.stringify({ event: 'failed', message }) : `edgetcd: ${message}`)
   process.exitCode = error instanceof ConfigError ? EXIT_NOT_UNDERSTOOD : EXIT_FAILED
 })

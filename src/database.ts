@@ -64,5 +64,9 @@ async function openEmbedded({ dataDir, schema }: Config, log: Log, mustExist: bo
 /** Where several addresses were tried, the error of each stands in an AggregateError without a message. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  // Of the database, not of a schema that is there: then it was the schema that couldn't be made.
+  const [, database] = /^permission denied for database (.*)$/.exec(error.message) ?? []
+  if (database === undefined) return error.message
+  return `${error.message}: the role needs CREATE on it (grant create on database ${database} to …), or a schema of its own`
 }

@@ -1,7 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import {
+  type AddressInfo,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from 'node:net'
 import type { Gateway } from './gateway/node.ts'
 import { createTlsServer, type TlsOptions } from './tls/index.ts'
 
@@ -67,6 +72,15 @@ export async function listen(
   }
 }
 
+/** Fails as `listen` would where one of the URLs can't be listened on, and listens on none of them afterwards. */
+export async function tryPorts(urls: readonly string[]): Promise<void> {
+  for (const url of urls) {
+    const server = createTcpServer((socket) => socket.destroy())
+    await listening(server, new URL(url))
+    await new Promise((resolve) => server.close(resolve))
+  }
+}
+
 async function listenOn(
   url: URL,
   listener: RequestListener,
@@ -85,13 +99,17 @@ async function listenOn(
     url.protocol === 'https:' && tls !== undefined
       ? createTlsServer(tls, options, listener)
       : createServer(options, listener)
+  await listening(server, url)
+  return server
+}
+
+async function listening(server: TcpServer, url: URL): Promise<void> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  const listening = once(server, 'listening')
+  const begun = once(server, 'listening')
   server.listen({ host, port: portOf(url) })
-  await listening.catch((error: unknown) => {
+  await begun.catch((error: unknown) => {
     throw new Error(explain(url, error), { cause: error })
   })
-  return server
 }
 
 /** URL leaves the port of its protocol out. */

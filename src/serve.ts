@@ -2,12 +2,14 @@ import { compose } from './compose.ts'
 import { type Config, ConfigError } from './config/config.ts'
 import { openDatabase } from './database.ts'
 import type { Environment, Log } from './environment.ts'
+import { firstCall, hostOf } from './first-call.ts'
 import { createGateway } from './gateway/node.ts'
-import { type HttpServers, listen } from './http-server.ts'
+import { type HttpServers, listen, tryPorts } from './http-server.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { addProcessMetrics } from './observe/node-process-metrics.ts'
 import { Tokens } from './service/auth/tokens.ts'
 import { runCompactor } from './service/compactor/index.ts'
+import { readTlsFiles } from './tls/files.ts'
 import type { TlsOptions } from './tls/index.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
 
@@ -27,6 +29,9 @@ export async function serve(
   const { log } = environment
   for (const warning of config.warnings) log('warn', warning)
   await tryTokenKeys(config, environment)
+  // Before a data directory is made for a server that can't start.
+  if (config.tls !== undefined) readTlsFiles(config.tls)
+  await tryPorts([...config.listenClientUrls, ...config.listenMetricsUrls])
   const database = await openDatabase(config, log)
   const stopping = new AbortController()
   const instruments = createInstruments(config.metrics)
@@ -59,7 +64,7 @@ export async function serve(
     const [clients, metrics] = servers.map(({ urls }) => urls)
     // What is advertised as it was configured may have got its port only now.
     clientUrls = clientUrls.map((url) => clients?.[config.listenClientUrls.indexOf(url)] ?? url)
-    sayReady({ clients, metrics, ignored: config.ignoredFlags, location: database.location }, say)
+    sayReady({ clients, metrics, location: database.location }, config, say)
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
     log('info', 'stopping')
     stopping.abort()
@@ -89,7 +94,7 @@ async function tryTokenKeys({ authToken, authTokenTtl }: Config, { clock }: Envi
 function tlsOptions(config: Config, log: Log): TlsOptions | undefined {
   if (config.tls === undefined) return undefined
   const urls = [...config.listenClientUrls, ...config.listenMetricsUrls, ...config.advertiseClientUrls]
-  const hosts = [...new Set(urls.map((url) => new URL(url).hostname.replace(/^\[|\]$/g, '')))]
+  const hosts = [...new Set(urls.map(hostOf))]
   return { settings: config.tls, dataDir: config.dataDir, hosts, log }
 }
 
@@ -97,19 +102,21 @@ interface Ready {
   /** Where it listens, for clients and for whoever scrapes its metrics alone. */
   readonly clients: readonly string[] | undefined
   readonly metrics: readonly string[] | undefined
-  readonly ignored: readonly string[]
   readonly location: string
 }
 
-function sayReady({ clients = [], metrics = [], ignored, location }: Ready, say: Say): void {
+function sayReady({ clients = [], metrics = [], location }: Ready, config: Config, say: Say): void {
+  const ignored = config.ignoredFlags
+  const meaning = ignored.length === 1 ? 'it means nothing here' : 'they mean nothing here'
+  const curl = firstCall(clients, config)
   const lines = [
     `edgetcd ${EDGETCD_VERSION} serves the API of etcd ${ETCD_VERSION}`,
     '',
     `  listening on  ${clients.join(', ')}`,
     ...(metrics.length > 0 ? [`  metrics on    ${metrics.join(', ')}`] : []),
     `  data in       ${location}`,
-    ...(ignored.length > 0 ? [`  ignored       ${ignored.join(', ')}: they mean nothing here`] : []),
-    `  try           curl -X POST ${clients[0]}/v3/kv/put -d '{"key": "Zm9v", "value": "YmFy"}'`,
+    ...(ignored.length > 0 ? [`  ignored       ${ignored.join(', ')}: ${meaning}`] : []),
+    ...(curl === undefined ? [] : [`  try           ${curl}`]),
     '',
   ]
   say(lines.join('\n'), { event: 'ready', listening: clients, metrics, data: location, ignored })

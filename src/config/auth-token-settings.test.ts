@@ -53,13 +53,13 @@ describe('--auth-token', () => {
 
 test.each([
   [{ 'auth-token': 'paseto' }, '--auth-token is "paseto", but must be simple or jwt'],
-  [{ 'auth-token': 'jwt' }, 'sign-method=, but it must be one of HS256'],
+  [{ 'auth-token': 'jwt' }, '--auth-token needs sign-method=, one of HS256'],
   [{ 'auth-token': 'jwt,sign-method=none' }, 'has sign-method=none, but'],
   [{ 'auth-token': 'jwt,sign-method=HS256' }, 'must have priv-key='],
   [{ 'auth-token': 'jwt,sign-method=HS256,priv-key=/empty' }, 'must have priv-key='],
   [{ 'auth-token': 'jwt,sign-method=RS256' }, 'must have priv-key=: tokens are signed here'],
   [{ 'auth-token': 'jwt,sign-method=RS256,pub-key=/pub' }, 'must have priv-key=: tokens are signed here'],
-  [{ 'auth-token': 'jwt,sign-method=RS256,priv-key=/none' }, 'priv-key: ENOENT'],
+  [{ 'auth-token': 'jwt,sign-method=RS256,priv-key=/none' }, 'priv-key=/none: ENOENT'],
   [{ 'auth-token': 'jwt,sign=RS256' }, 'has "sign=RS256", but its options are'],
   [{ 'auth-token': 'jwt,sign-method=RS256,priv-key=/priv,ttl=soon' }, 'has ttl=soon'],
   [

@@ -1,3 +1,4 @@
+import { fileErrorReason } from '../file-error.ts'
 import { KEY_ALGORITHMS, SECRET_ALGORITHMS, type TokenKey } from '../service/auth/token-key.ts'
 import { ConfigError } from './config-error.ts'
 import { readDurationMs } from './settings.ts'
@@ -87,6 +88,7 @@ function keysOf(
   const known = KEY_ALGORITHMS.find((name) => name === algorithm)
   if (known === undefined) {
     const all = [...SECRET_ALGORITHMS, ...KEY_ALGORITHMS].join(', ')
+    if (algorithm === '') throw new ConfigError(`${source} needs sign-method=, one of ${all}`)
     throw new ConfigError(`${source} has sign-method=${algorithm}, but it must be one of ${all}`)
   }
   if (privateKey === undefined) throw new ConfigError(`${source} must have priv-key=: tokens are signed here`)
@@ -113,7 +115,7 @@ function readKeyFile(
   try {
     return readFile(path)
   } catch (error) {
-    throw new ConfigError(`${source}: ${option}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ConfigError(`${source}: ${option}=${path}: ${fileErrorReason(error)}`)
   }
 }
 

@@ -96,7 +96,10 @@ describe('readConfig', () => {
       '--log-level is "loud", but must be one of debug, info, warn, error, dpanic, panic, fatal',
     ],
     [{ 'max-txn-ops': '0' }, '--max-txn-ops is "0", but must be a whole number above zero'],
-    [{ 'poll-interval': '1ms' }, '--poll-interval is "1ms", but must be a duration of at least 10ms'],
+    [
+      { 'poll-interval': '1ms' },
+      '--poll-interval is "1ms", but must be a duration of at least 10ms, such as 500ms',
+    ],
     [{ 'stream-max-duration': '5 minutes' }, '--stream-max-duration is "5 minutes", but must be a duration'],
     [{ 'database-url': 'mysql://a' }, '--database-url is "mysql://a", but must be postgres://'],
     [{ 'auto-compaction-retention': 'x' }, '--auto-compaction-retention is "x", but must be hours'],
@@ -120,7 +123,9 @@ describe('readConfig', () => {
       'http://u@a:1',
       'unix://x',
     ]) {
-      expect(() => cors(text), text).toThrow(`--cors is "${text}", but must be * or SCHEME://HOST[:PORT]`)
+      expect(() => cors(text), text).toThrow(
+        `--cors is "${text}", but must be * or SCHEME://HOST[:PORT] without a path`,
+      )
     }
   })
 

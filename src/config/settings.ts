@@ -33,7 +33,7 @@ function text<T>(what: string, read: (text: string) => T | undefined) {
 export const Duration = text('a duration, such as 500ms, 30s or 1h30m', readDurationMs)
 
 /** A duration of at least ten milliseconds: what is done at such intervals has a cost. */
-export const Interval = text('a duration of at least 10ms', (input) => {
+export const Interval = text('a duration of at least 10ms, such as 500ms', (input) => {
   const ms = readDurationMs(input)
   return ms !== undefined && ms >= 10 ? ms : undefined
 })
@@ -89,13 +89,16 @@ function isHttpUrl(url: string): boolean {
  * `*`, or origins as a browser says them, separated by commas. etcd takes none without a port, and so none on the ports
  * 80 and 443, which browsers leave out: here both spellings of such an origin mean it.
  */
-export const Origins = text('* or SCHEME://HOST[:PORT], or several separated by commas', (input) => {
-  if (input === '*') return [input]
-  const origins = input.split(',').map((origin) => origin.trim())
-  if (!origins.every((origin) => /^https?:\/\/[^/?#@]+$/.test(origin) && URL.canParse(origin)))
-    return undefined
-  return [...new Set(origins.flatMap((origin) => [origin, new URL(origin).origin]))]
-})
+export const Origins = text(
+  '* or SCHEME://HOST[:PORT] without a path, or several separated by commas',
+  (input) => {
+    if (input === '*') return [input]
+    const origins = input.split(',').map((origin) => origin.trim())
+    if (!origins.every((origin) => /^https?:\/\/[^/?#@]+$/.test(origin) && URL.canParse(origin)))
+      return undefined
+    return [...new Set(origins.flatMap((origin) => [origin, new URL(origin).origin]))]
+  },
+)
 
 export const SchemaName = text('a name of at most 63 bytes', (input) =>
   input !== '' && new TextEncoder().encode(input).length <= 63 ? input : undefined,

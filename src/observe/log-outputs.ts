@@ -1,4 +1,5 @@
 import { openSync, writeSync } from 'node:fs'
+import { fileErrorReason } from '../file-error.ts'
 
 type Write = (line: string) => void
 
@@ -28,8 +29,6 @@ function openFile(path: string): Write {
     const file = openSync(path, 'a', 0o600)
     return (line) => writeSync(file, `${line}\n`)
   } catch (error) {
-    throw new Error(`--log-outputs: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    })
+    throw new Error(`--log-outputs ${path}: ${fileErrorReason(error)}`, { cause: error })
   }
 }

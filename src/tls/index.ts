@@ -3,7 +3,7 @@
  * which lets only those clients in that have a certificate, where one is asked for.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import { join } from 'node:path'
@@ -11,7 +11,8 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import type { TlsSettings } from '../config/tls-settings.ts'
 import type { Log } from '../environment.ts'
 import { isAllowed } from './allowed-hostname.ts'
-import { keptSelfSigned } from './self-signed.ts'
+import { readTlsFiles } from './files.ts'
+import { type KeyPair, keptSelfSigned } from './self-signed.ts'
 
 /** etcd's: how long a handshake may take. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -40,14 +41,12 @@ export function createTlsServer(
       : undefined
   const read = () => readContext(settings, own)
   let seen = stampOf(files)
-  const server = explained(() => {
-    const asked = settings.clients !== undefined
-    const clients = { requestCert: asked, rejectUnauthorized: asked }
-    return createServer(
-      { ...options, ...read(), ...clients, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
-      listener,
-    )
-  })
+  const asked = settings.clients !== undefined
+  const clients = { requestCert: asked, rejectUnauthorized: asked }
+  const server = createServer(
+    { ...options, ...read(), ...clients, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
+    listener,
+  )
   // Ahead of the server's own listener, which begins the handshake with the certificates that it then has.
   server.prependListener('connection', () => {
     const stamp = stampOf(files)
@@ -69,29 +68,19 @@ export function createTlsServer(
 
 function readContext(
   settings: TlsSettings,
-  own: { cert: string; key: string } | undefined,
-): SecureContextOptions & {
-  ticketKeys: Buffer
-} {
-  const { certificate, clients, minVersion, maxVersion, ciphers } = settings
+  own: KeyPair | undefined,
+): SecureContextOptions & { ticketKeys: Buffer } {
+  const { minVersion, maxVersion, ciphers } = settings
+  const { certificate, ...clients } = readTlsFiles(settings)
   return {
-    cert: own?.cert ?? readFileSync(certificate?.certFile ?? ''),
-    key: own?.key ?? readFileSync(certificate?.keyFile ?? ''),
+    ...(own ?? certificate),
+    ...clients,
     minVersion: VERSIONS[minVersion],
     ...(maxVersion && { maxVersion: VERSIONS[maxVersion] }),
     ...(ciphers && { ciphers }),
-    ...(clients && { ca: readFileSync(clients.caFile) }),
-    ...(clients?.crlFile && { crl: readRevocations(clients.crlFile) }),
     // A session from before would get past a certificate's revocation.
     ticketKeys: randomBytes(48),
   }
-}
-
-/** etcd reads DER, Node PEM. */
-function readRevocations(path: string): string {
-  const bytes = readFileSync(path)
-  if (bytes.includes('-----BEGIN')) return bytes.toString('latin1')
-  return `-----BEGIN X509 CRL-----\n${bytes.toString('base64')}\n-----END X509 CRL-----\n`
 }
 
 /** Node's handshake can ask for any certificate of the authority's; whose it is shows afterwards. */
@@ -120,14 +109,6 @@ function stampOf(files: readonly string[]): string {
     }
   })
   return stamps.join(' ')
-}
-
-function explained<T>(make: () => T): T {
-  try {
-    return make()
-  } catch (error) {
-    throw new Error(`can't use the TLS files: ${messageOf(error)}`, { cause: error })
-  }
 }
 
 function messageOf(error: unknown): string {

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import {
   copyFileSync,
   mkdtempSync,
@@ -151,12 +151,35 @@ describe.skipIf(opensslMissing)('https', () => {
     )
   })
 
-  it('doesn’t start with files that it can’t use', async () => {
-    const flags = { ...flagsOf(certificate), 'key-file': authority.issue('other').keyFile }
-    await expect(serve(flags)).rejects.toThrow("can't use the TLS files: ")
-    await expect(serve({ ...flags, 'key-file': '/nowhere' })).rejects.toThrow(
-      "can't use the TLS files: ENOENT",
+  it('doesn’t start with files that it can’t use, and says which and why', async () => {
+    const { directory } = authority
+    const { certFile, keyFile } = certificate
+    const garbage = join(directory, 'garbage')
+    writeFileSync(garbage, 'nothing')
+    const locked = join(directory, 'locked')
+    writeFileSync(
+      locked,
+      createPrivateKey(readFileSync(keyFile)).export({
+        ...{ format: 'pem', type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'open' },
+      }),
     )
+    const other = authority.issue('other').keyFile
+    const clients = { 'client-cert-auth': 'true', 'trusted-ca-file': authority.caFile }
+    for (const [flags, message] of [
+      [{ 'key-file': other }, `--key-file ${other} doesn't belong to --cert-file ${certFile}`],
+      [{ 'key-file': certFile }, `--key-file ${certFile} holds no private key in PEM`],
+      [{ 'key-file': locked }, `--key-file ${locked} holds no private key in PEM without a password`],
+      [{ 'key-file': '/nowhere' }, '--key-file /nowhere: no such file or directory'],
+      [{ 'cert-file': directory }, `--cert-file ${directory}: it is a directory`],
+      [{ 'cert-file': garbage }, `--cert-file ${garbage} holds no certificate in PEM`],
+      [
+        { ...clients, 'trusted-ca-file': garbage },
+        `--trusted-ca-file ${garbage} holds no certificates in PEM`,
+      ],
+      [{ ...clients, 'client-crl-file': garbage }, `--client-crl-file ${garbage} holds no revocation list`],
+    ] as const) {
+      await expect(serve({ ...flagsOf(certificate), ...flags })).rejects.toThrow(new Error(message))
+    }
   })
 
   it('stops although a client never ends its handshake', async () => {

@@ -1,5 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get, request } from 'node:https'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { makeAuthority, opensslMissing } from '../../src/tls/testing/certificates.ts'
@@ -72,6 +74,7 @@ describe('edgetcd started as etcd is', () => {
     expect(output).toContain(
       'ignored       --snapshot-count, --election-timeout, --initial-cluster, --pre-vote: they mean nothing here',
     )
+    expect(output).toContain(`  try           curl ${url}/v3/kv/put -d `)
     expect(output).toContain('ETCD_NAME is ignored: --name goes before it')
     expect(output).toContain('unrecognized environment variable ETCD_PORT')
     expect(output).not.toContain('secret')
@@ -84,6 +87,18 @@ describe('edgetcd started as etcd is', () => {
     })
     gateway.close()
     await child.stop()
+  })
+
+  it('says what a role needs that may not make its schema', async () => {
+    await postgres.query(`create role newcomer login password 'newcomer'`)
+    const url = new URL(postgres.url)
+    url.username = 'newcomer'
+    url.password = 'newcomer'
+    const child = start(['migrate', '--database-url', url.href, '--schema', postgres.freshSchema()])
+    expect(await child.exited).toBe(1)
+    expect(child.output()).toMatch(
+      /: permission denied for database (\S+): the role needs CREATE on it \(grant create on database \1 to …\)/,
+    )
   })
 
   it.skipIf(opensslMissing)('serves https by a configuration file, and logs into one', async () => {
@@ -127,8 +142,12 @@ test.each([
   [['--client-cert-auth'], '--client-cert-auth protects nothing'],
   [['--initial-cluster', 'a=http://a:1,b=http://b:1'], 'each server would have a store of its own'],
   [['--listen-client-urls', 'https://127.0.0.1:1'], 'an https URL needs --cert-file and --key-file'],
-  [['--auth-token', 'jwt,sign-method=RS256,priv-key=/nowhere'], 'priv-key: ENOENT'],
+  [
+    ['--auth-token', 'jwt,sign-method=RS256,priv-key=/nowhere'],
+    'priv-key=/nowhere: no such file or directory',
+  ],
   [['--auth-token', 'jwt,sign-method=RS256,priv-key=package.json'], 'no tokens can be signed with its keys'],
+  [['--config-file', '/nowhere/etcd.yml'], '--config-file /nowhere/etcd.yml: no such file or directory'],
   [['--max-txn-opps', '5'], 'unknown flag --max-txn-opps'],
 ])('%j is refused', async (args, message) => {
   const child = start(args)
@@ -136,6 +155,31 @@ test.each([
   expect(child.output()).toMatch(/^edgetcd: [^\n]+\n$/)
   expect(child.output()).toContain(message)
 })
+
+test('what can’t start makes no data directory', async () => {
+  const directory = temporaryDir('not-made')
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const tls = ['--cert-file', '/nowhere/x.crt', '--key-file', '/nowhere/x.key']
+  const file = join(directory, 'etcd.yml')
+  const dataDir = join(directory, 'data')
+  writeFileSync(file, `data-dir: ${dataDir}\nlog-leve: debug\n`)
+  for (const [args, message] of [
+    [['--listen-client-urls', `http://127.0.0.1:${port}`], 'another program listens there'],
+    [['--listen-client-urls', 'https://127.0.0.1:0', ...tls], '--cert-file /nowhere/x.crt: no such file'],
+    [['--log-outputs', '/nowhere/a.log'], '--log-outputs /nowhere/a.log: no such file'],
+    [['--config-file', file], `${file}: log-leve is not known; did you mean log-level?`],
+  ] as const) {
+    const child = start(['--json', '--data-dir', dataDir, ...args])
+    expect(await child.exited).not.toBe(0)
+    const failed = JSON.parse(child.output()) as JsonObject
+    expect(failed).toEqual({ event: 'failed', message: expect.stringContaining(message) })
+    expect(existsSync(dataDir)).toBe(false)
+  }
+  taken.close()
+  rmSync(directory, { recursive: true })
+}, 30_000)
 
 function statusOf(url: string, options: object): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
