@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { startEdgetcd } from '../support/edgetcd.ts'
@@ -36,7 +36,7 @@ test.each([
   ['README.md', 11],
   ['docs/readable-form.md', 5],
   ['docs/large-ranges.md', 2],
-  ['docs/authentication.md', 12],
+  ['docs/authentication.md', 13],
 ])('the curl lines of %s print on a fresh store what it shows, in its order', async (page, count) => {
   const dir = temporaryDir('readme')
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
@@ -46,5 +46,33 @@ test.each([
   for (const { command, output } of found) {
     const here = command.replaceAll('http://127.0.0.1:2379', server.url)
     expect(withoutIds(await printed(here, dir)), command).toBe(withoutIds(output))
+  }
+})
+
+/** A heading's anchor, as GitHub makes it. */
+const anchor = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-')
+
+const anchorsOf = (path: string) =>
+  [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchor(heading ?? ''))
+
+const pages = ['docs', 'docs/adr'].flatMap((folder) =>
+  readdirSync(join(projectRoot, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`),
+)
+
+test.each(['README.md', 'CHANGELOG.md', ...pages])('the links of %s lead somewhere', (page) => {
+  const path = join(projectRoot, page)
+  const prose = readFileSync(path, 'utf8').replaceAll(/^```[\s\S]*?^```$/gm, '')
+  for (const [, link = ''] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+    if (/^[a-z]+:/.test(link)) continue
+    const [file = '', heading] = link.split('#')
+    const target = file === '' ? path : join(dirname(path), file)
+    expect(existsSync(target), link).toBe(true)
+    if (heading !== undefined) expect(anchorsOf(target), link).toContain(heading)
   }
 })
