@@ -43,7 +43,7 @@ describe('a list of entity tags', () => {
     for (const piece of [' ', ',', '"', '" ', '"" ', '"",', '"2" , ']) {
       const started = performance.now()
       expect(() => read('If-Match', `${piece.repeat(100_000 / piece.length)}x`)).toThrow()
-      expect(performance.now() - started).toBeLessThan(500)
+      expect(performance.now() - started).toBeLessThan(5000)
     }
   })
 })
