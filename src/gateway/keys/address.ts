@@ -1,5 +1,6 @@
 /** Which key a request under /keys/ is about, and what its query asks for. */
 import * as z from 'zod/mini'
+import { bytesToString, stringToBytes } from '../../byte-string.ts'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { Flag, Int64 } from '../watch-query.ts'
@@ -22,10 +23,7 @@ export interface ListQuery {
   readonly after: Uint8Array | undefined
 }
 
-/** Each character is a byte here. */
-const toBytes = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'))
-
-const Bytes = z.pipe(z.string(), z.transform(toBytes))
+const Bytes = z.pipe(z.string(), z.transform(stringToBytes))
 const Limit = z.pipe(z.string().check(z.regex(/^[1-9]\d{0,8}$/)), z.transform(Number))
 
 const WriteParameters = z.strictObject({ key: z.optional(Bytes) })
@@ -101,7 +99,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
 function decodeParameter(text: string): string {
   const bytes = decodePercent(text.replaceAll('+', ' '))
   if (bytes === undefined) throw invalid(`invalid escape in ${JSON.stringify(text)}`)
-  return Buffer.from(bytes).toString('latin1')
+  return bytesToString(bytes)
 }
 
 function invalid(message: string): EtcdError {

@@ -1,7 +1,9 @@
+import { bytesToString } from '../../byte-string.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import { revisionOf } from '../../service/coordination/client.ts'
 import type { KvClient } from '../../service/kv/client.ts'
-import { bytesToString, prefixEnd } from '../../service/watch/key-range.ts'
+import { rangeOfPrefix } from '../../service/watch/key-range.ts'
+import { successorOf } from '../../store/interval.ts'
 import { type Answer, json } from '../answer.ts'
 import { decodeUtf8 } from '../json/characters.ts'
 import type { ListQuery } from './address.ts'
@@ -38,14 +40,10 @@ export async function listKeys(
 
 /** What begins with the prefix and comes behind `after`, as KV.Range has intervals. */
 function rangeBehind(prefix: Uint8Array, after: Uint8Array | undefined) {
-  const [first, behind] = [bytesToString(prefix), after && `${bytesToString(after)}\0`]
-  const from = behind !== undefined && behind > first ? behind : first
-  // etcd's smallest key and its end of the keyspace are a zero byte.
-  return { key: toBytes(from || '\0'), rangeEnd: toBytes(prefixEnd(first) ?? '\0') }
-}
-
-function toBytes(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'latin1'))
+  const range = rangeOfPrefix(prefix)
+  const behind = after && successorOf(after)
+  const skips = behind !== undefined && bytesToString(behind) > bytesToString(range.key)
+  return skips ? { ...range, key: behind } : range
 }
 
 /** `key` is left out where it is no text; int64 are strings, as in etcd's JSON. */

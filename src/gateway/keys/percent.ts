@@ -1,16 +1,17 @@
 /** Keys are bytes, and a URL has few characters: how one is written in the other. */
 
+import { bytesToString, stringToBytes } from '../../byte-string.ts'
+
 /** The bytes of percent-encoded text; undefined when an escape is broken. */
 export function decodePercent(text: string): Uint8Array | undefined {
   if (/%(?![0-9A-Fa-f]{2})/.test(text)) return undefined
   const characters = text.replace(/%(..)/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-  return new Uint8Array(Buffer.from(characters, 'latin1'))
+  return stringToBytes(characters)
 }
 
 /** Percent-encodes all but slashes and what URLs reserve for nothing. */
 export function encodePercent(bytes: Uint8Array): string {
-  const characters = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
-  return characters.replace(
+  return bytesToString(bytes).replace(
     /[^\w.~/-]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   )

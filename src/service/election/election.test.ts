@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { describe, expect, test } from 'vitest'
+import { bytesToString } from '../../byte-string.ts'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import {
   CampaignRequestSchema,
@@ -12,7 +13,6 @@ import {
   ResignRequestSchema,
 } from '../../etcd/generated/v3electionpb/election_pb.ts'
 import { MemoryServices } from '../coordination/testing/memory-services.ts'
-import { bytesToString } from '../watch/key-range.ts'
 import { settled } from '../watch/testing/environment.ts'
 import { bytes } from '../watch/testing/memory-log.ts'
 import { createElection } from './index.ts'

@@ -1,3 +1,4 @@
+import { bytesToString } from '../../byte-string.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import type { RequestOp, TxnRequest } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { compareBytes } from '../../store/select.ts'
@@ -49,9 +50,6 @@ interface Touched {
   readonly deletes: Deletes
 }
 
-const nameOf = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
-
 function addPut(touched: Touched, name: string, key: Uint8Array, mayShare?: Map<string, Uint8Array>): void {
   const taken = touched.puts.has(name) && mayShare?.has(name) !== true
   if (taken || touched.deletes.has(key)) throw EtcdError.of('DuplicateKey')
@@ -76,7 +74,7 @@ function touchedBy(ops: readonly RequestOp[]): Touched {
     if (request.case === 'requestTxn') addNested(touched, request.value)
   }
   for (const { request } of ops) {
-    if (request.case === 'requestPut') addPut(touched, nameOf(request.value.key), request.value.key)
+    if (request.case === 'requestPut') addPut(touched, bytesToString(request.value.key), request.value.key)
   }
   return touched
 }

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { bytesToString } from '../../byte-string.ts'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import {
   LockRequestSchema,
@@ -8,7 +9,6 @@ import {
   UnlockRequestSchema,
 } from '../../etcd/generated/v3lockpb/lock_pb.ts'
 import { MemoryServices } from '../coordination/testing/memory-services.ts'
-import { bytesToString } from '../watch/key-range.ts'
 import { settled } from '../watch/testing/environment.ts'
 import { bytes } from '../watch/testing/memory-log.ts'
 import { createLock } from './index.ts'

@@ -1,3 +1,6 @@
+import { bytesToString, stringToBytes } from '../../byte-string.ts'
+import { successorOf } from '../../store/interval.ts'
+
 /** Keys as etcd's requests name them: an empty `rangeEnd` is the one key, a zero byte the end of the keyspace. */
 export interface KeyRange {
   readonly key: Uint8Array
@@ -26,16 +29,6 @@ export function reachesTheEnd(range: KeyRange): boolean {
   return range.rangeEnd.length === 1 && range.rangeEnd[0] === 0
 }
 
-/**
- * Bytes as a string of one character a byte: a key for maps, and in the order of the bytes when compared. Keys are
- * short; a table of decoders would not pay.
- */
-export function bytesToString(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return text
-}
-
 /** Where the keys that begin with `prefix` end, or undefined when that is the end of the keyspace. */
 export function prefixEnd(prefix: string): string | undefined {
   for (let last = prefix.length - 1; last >= 0; last--) {
@@ -48,7 +41,7 @@ export function prefixEnd(prefix: string): string | undefined {
 /** The keys that begin with `prefix`: all keys for an empty one. */
 export function rangeOfPrefix(prefix: Uint8Array): KeyRange {
   const end = prefixEnd(bytesToString(prefix))
-  const rangeEnd = end === undefined ? TO_THE_END : Uint8Array.from(end, (byte) => byte.charCodeAt(0))
+  const rangeEnd = end === undefined ? TO_THE_END : stringToBytes(end)
   return rangeOf(prefix, rangeEnd)
 }
 
@@ -69,8 +62,5 @@ function union(a: KeyRange, b: KeyRange): KeyRange {
 
 /** The first key behind the range; a single key's is the key with a zero byte added. */
 function endOf(range: KeyRange): Uint8Array {
-  if (!isSingleKey(range)) return range.rangeEnd
-  const end = new Uint8Array(range.key.length + 1)
-  end.set(range.key)
-  return end
+  return isSingleKey(range) ? successorOf(range.key) : range.rangeEnd
 }

@@ -1,4 +1,5 @@
-import { bytesToString, isSingleKey, type KeyRange, prefixEnd, reachesTheEnd } from './key-range.ts'
+import { bytesToString } from '../../byte-string.ts'
+import { isSingleKey, type KeyRange, prefixEnd, reachesTheEnd } from './key-range.ts'
 
 interface Interval<T> {
   readonly from: string

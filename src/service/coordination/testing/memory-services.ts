@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { bytesToString } from '../../../byte-string.ts'
 import { EtcdError } from '../../../etcd/errors.ts'
 import {
   type RangeRequest,
@@ -10,7 +11,6 @@ import {
 import type { KeyValue } from '../../../store/types.ts'
 import type { Call } from '../../call.ts'
 import { createWatch } from '../../watch/index.ts'
-import { bytesToString } from '../../watch/key-range.ts'
 import { ManualClock, testEnvironment } from '../../watch/testing/environment.ts'
 import { inRange, MemoryLog, type Operation } from '../../watch/testing/memory-log.ts'
 import type { Foundation } from '../foundation.ts'

@@ -1,7 +1,7 @@
+import { bytesToString } from '../../../byte-string.ts'
 import { EtcdError } from '../../../etcd/errors.ts'
 import type { Caller } from '../../auth/caller.ts'
 import type { Call } from '../../call.ts'
-import { bytesToString } from '../key-range.ts'
 import type { WatchAccess } from '../reader-rights.ts'
 
 /** Rights that a test changes as it likes: by default everybody may read everything. */

@@ -1,7 +1,8 @@
+import { bytesToString } from '../../../byte-string.ts'
 import { EtcdError } from '../../../etcd/errors.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../../store/event-log.ts'
 import type { KeyValue } from '../../../store/types.ts'
-import { bytesToString, isSingleKey, type KeyRange, reachesTheEnd } from '../key-range.ts'
+import { isSingleKey, type KeyRange, reachesTheEnd } from '../key-range.ts'
 import { MemoryAccess } from './access.ts'
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
