@@ -125,9 +125,16 @@ export class EtcdError extends Error {
   }
 }
 
-const CODE_NAMES = new Map(Object.entries(GrpcCode).map(([name, code]) => [code, name]))
+const CODE_NAMES: ReadonlyMap<GrpcCode, string> = new Map(
+  Object.entries(GrpcCode).map(([name, code]) => [code, name]),
+)
+
+/** A code's name in the gRPC specification. */
+export function codeName(code: GrpcCode): string {
+  return CODE_NAMES.get(code) ?? 'Unknown'
+}
 
 /** The error as Go's gRPC writes one out, which is how etcd tells why a watch was refused. */
 export function rpcErrorText({ code, message }: EtcdError): string {
-  return `rpc error: code = ${CODE_NAMES.get(code)} desc = ${message}`
+  return `rpc error: code = ${codeName(code)} desc = ${message}`
 }

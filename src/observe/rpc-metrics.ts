@@ -1,4 +1,4 @@
-import { GrpcCode } from '../etcd/errors.ts'
+import { codeName, type GrpcCode } from '../etcd/errors.ts'
 import type { Counter, Histogram, Metrics } from './metrics.ts'
 
 /** What is counted of an RPC is told apart by this. */
@@ -18,11 +18,6 @@ export interface RpcMetrics {
   /** Counts the start of an RPC, and its end when the result is called. */
   started(rpc: RpcLabels): Done
 }
-
-const CODE_NAMES = new Map<GrpcCode | 'OK', string>([
-  ['OK', 'OK'],
-  ...Object.entries(GrpcCode).map(([name, code]) => [code, name] as const),
-])
 
 /** Prometheus' own default buckets, which are etcd's. */
 const SECONDS_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -57,7 +52,7 @@ export function createRpcMetrics(metrics: Metrics, detail: 'basic' | 'extensive'
     const done: Done = (code) => {
       let counter = byCode.get(code)
       if (counter === undefined) {
-        counter = handled.labels(CODE_NAMES.get(code) ?? 'Unknown', ...values)
+        counter = handled.labels(code === 'OK' ? code : codeName(code), ...values)
         byCode.set(code, counter)
       }
       counter.add(1)
