@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { ResponseOpSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { counted } from '../../observe/counted.ts'
 import type { OperationCounters } from '../../observe/instruments.ts'
 import type { KvService } from '../services.ts'
 
@@ -39,21 +40,9 @@ export function countOperations(kv: KvService, counters: OperationCounters): KvS
 
   return {
     ...kv,
-    async range(request, call) {
-      const answer = await kv.range(request, call)
-      ranges.add(1)
-      return answer
-    },
-    async put(request, call) {
-      const answer = await kv.put(request, call)
-      puts.add(1)
-      return answer
-    },
-    async deleteRange(request, call) {
-      const answer = await kv.deleteRange(request, call)
-      deletes.add(1)
-      return answer
-    },
+    range: counted(kv.range, ranges),
+    put: counted(kv.put, puts),
+    deleteRange: counted(kv.deleteRange, deletes),
     async txn(request, call) {
       const answer = await kv.txn(request, call)
       if (countAll(answer.responses ?? []) > 1) txns.add(1)

@@ -1,4 +1,5 @@
 import type { Lease } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { counted } from '../../observe/counted.ts'
 import type { LeaseCounters } from '../../observe/instruments.ts'
 import type { Implementation } from '../services.ts'
 
@@ -8,16 +9,8 @@ type LeaseService = Implementation<typeof Lease>
 export function countLeases(lease: LeaseService, { granted, renewed, revoked }: LeaseCounters): LeaseService {
   return {
     ...lease,
-    async leaseGrant(request, call) {
-      const answer = await lease.leaseGrant(request, call)
-      granted.add(1)
-      return answer
-    },
-    async leaseRevoke(request, call) {
-      const answer = await lease.leaseRevoke(request, call)
-      revoked.add(1)
-      return answer
-    },
+    leaseGrant: counted(lease.leaseGrant, granted),
+    leaseRevoke: counted(lease.leaseRevoke, revoked),
     async *leaseKeepAlive(requests, call) {
       for await (const answer of lease.leaseKeepAlive(requests, call)) {
         if (answer.TTL !== undefined && answer.TTL > 0n) renewed.add(1)
