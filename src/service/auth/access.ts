@@ -70,7 +70,7 @@ export class Access {
     for (let tries = 1; ; tries++) {
       const known = await this.#known(call.token)
       try {
-        return await work(await (before ? this.again(before, call) : this.#caller(known, call)))
+        return await work(await this.#caller(known, call, before?.identity))
       } catch (error) {
         if (tries === TRIES_MAX || !(await this.#isOutdated(error, known))) throw error
       }
@@ -90,24 +90,13 @@ export class Access {
     return known.authVersion !== authVersion
   }
 
-  async #caller(known: Known, call: Call): Promise<Caller> {
-    if (!known.enabled) return this.#remembered(known, '', () => new Anyone(known, this.#store))
-    if (call.token === undefined) return this.#remembered(known, '', () => new Nobody(known, this.#store))
-    const { clusterId } = await this.#store.identity()
-    const identity = await this.#tokens.verify(call.token, clusterId, known.signingKey)
-    if (identity === undefined) throw new Refusal('InvalidAuthToken')
-    return await this.#user(identity)
-  }
-
   /**
    * What somebody may do now who was let in before, for what goes on for long. The time of the token doesn't matter any
    * more, but the user must still be there, with the same password.
    * @throws EtcdError InvalidAuthToken
    */
   async again(caller: Caller, call: Call): Promise<Caller> {
-    const known = await this.#known(call.token)
-    if (!known.enabled || caller.identity === undefined) return await this.#caller(known, call)
-    return await this.#user(caller.identity)
+    return await this.#caller(await this.#known(call.token), call, caller.identity)
   }
 
   /** Told of a version of the rights that was seen in the store. */
@@ -119,14 +108,31 @@ export class Access {
     if (this.#memory.known?.authVersion === authVersion) delete this.#memory.known
   }
 
+  /** Whoever makes the call; `letIn` is who was let in before. */
+  async #caller(known: Known, call: Call, letIn: UserIdentity | undefined): Promise<Caller> {
+    if (!known.enabled) return this.#unnamed(known)
+    if (letIn !== undefined) return await this.#user(letIn)
+    if (call.token === undefined) return this.#unnamed(known)
+    const { clusterId } = await this.#store.identity()
+    const identity = await this.#tokens.verify(call.token, clusterId, known.signingKey)
+    if (identity === undefined) throw new Refusal('InvalidAuthToken')
+    return await this.#user(identity)
+  }
+
   async #user(identity: UserIdentity): Promise<Caller> {
     const { known, rights } = await this.#rightsOf(identity.name)
-    if (!known.enabled) return this.#remembered(known, '', () => new Anyone(known, this.#store))
+    if (!known.enabled) return this.#unnamed(known)
     if (rights?.passwordVersion !== identity.passwordVersion) throw new Refusal('InvalidAuthToken')
     return this.#remembered(known, identity.name, () => new User(known, this.#store, identity.name, rights))
   }
 
-  /** The caller made of these rights, made once; nobody in particular has no name. */
+  /** Nobody in particular, who has no name. */
+  #unnamed(known: Known): Caller {
+    const Unnamed = known.enabled ? Nobody : Anyone
+    return this.#remembered(known, '', () => new Unnamed(known, this.#store))
+  }
+
+  /** The caller made of these rights, made once. */
   #remembered(known: Known, name: string, make: () => Caller): Caller {
     if (this.#callersOf !== known) {
       this.#callersOf = known
