@@ -1,4 +1,5 @@
 import type { Environment } from '../environment.ts'
+import { SERVER } from './authority.ts'
 import { etcdFailure } from './failure.ts'
 import { LeaseDeadline } from './lease-deadline.ts'
 import { RefusedBy } from './program/instruction.ts'
@@ -103,7 +104,7 @@ export class Engine {
   expireLeases(): Promise<void> {
     const anything: WriteRequest<void> = {
       rpc: 'lease expiry',
-      authVersion: -1n,
+      authVersion: SERVER.authVersion,
       refusedBy: RefusedBy.None,
       operations: 1,
       bytes: 0,

@@ -68,8 +68,9 @@ function isShort({ compare, success, failure }: TxnRequest): boolean {
 const RANGE_DELETE_OPERATIONS = 64
 
 /**
- * The store: etcd's keys, leases and history over PostgreSQL, as one caller sees it. What is asked comes in as etcd's messages that have passed
- * their shape checks; each call is one SQL statement, with the exceptions that a method names. All fail with an EtcdError.
+ * The store: etcd's keys, leases and history over PostgreSQL, as one caller sees it. What is asked comes in as etcd's
+ * messages that have passed their shape checks; each call is one SQL statement, with the exceptions that a method names.
+ * All fail with an EtcdError.
  */
 export class Store {
   readonly events: SqlEventLog
