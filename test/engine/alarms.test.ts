@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { POSTGRES_VERSIONS, type Postgres, startPostgres } from '../support/postgres.ts'
-import { bytes, openStore, type TestStore } from '../support/store.ts'
+import { bytes, openStore } from '../support/store.ts'
 
 const NOSPACE = { memberId: 0n, alarm: 1 }
 const CORRUPT = { memberId: 2n ** 64n - 1n, alarm: 2 }
@@ -21,9 +21,6 @@ describe.each(POSTGRES_VERSIONS)('alarms on PostgreSQL %i', (version) => {
     postgres = await startPostgres(version)
   })
   afterAll(() => postgres[Symbol.asyncDispose]())
-
-  const compact = ({ store }: TestStore, revision: bigint) =>
-    store.compact({ $typeName: 'etcdserverpb.CompactionRequest', revision, physical: false }, never)
 
   test('are raised once, listed by kind, and cleared', async () => {
     await using store = await openStore(postgres)
@@ -63,7 +60,7 @@ describe.each(POSTGRES_VERSIONS)('alarms on PostgreSQL %i', (version) => {
     expect(await leases.keepAlive(7n)).toMatchObject({ ttl: 100n })
     expect(await store.txn({ success: [del] })).toMatchObject({ head: { revision: 3n } })
     expect(await store.store.revoke(7n, never)).toBe(3n)
-    expect(await compact(store, 3n)).toBe(3n)
+    expect(await store.compact(3n)).toBe(3n)
     await alarms.clear(NOSPACE)
     expect(await store.put({ key: a })).toMatchObject({ revision: 4n })
   })
@@ -94,7 +91,7 @@ describe.each(POSTGRES_VERSIONS)('alarms on PostgreSQL %i', (version) => {
     await expect(store.txn({ success: [{ request: { case: 'requestTxn', value: {} } }] })).rejects.toThrow(
       corrupt,
     )
-    await expect(compact(store, 2n)).rejects.toThrow(corrupt)
+    await expect(store.compact(2n)).rejects.toThrow(corrupt)
     await expect(leases.grant(8n, 100n)).rejects.toThrow(corrupt)
     await expect(store.store.revoke(7n, never)).rejects.toThrow(corrupt)
     expect(await store.range({ key: a })).toMatchObject({ count: 1n })

@@ -6,7 +6,6 @@ import type { KeyValue } from '../../src/store/types.ts'
 import { POSTGRES_VERSIONS, type Postgres, startPostgres } from '../support/postgres.ts'
 import { bytes, openStore, type TestStore, text } from '../support/store.ts'
 
-const never = new AbortController().signal
 const ALL = { key: bytes('\0'), rangeEnd: bytes('\0') }
 
 type Request = Parameters<TestStore['range']>[0]
@@ -32,9 +31,6 @@ describe.each(POSTGRES_VERSIONS)('parts of a range on PostgreSQL %i', (version) 
     postgres = await startPostgres(version)
   })
   afterAll(() => postgres[Symbol.asyncDispose]())
-
-  const compact = ({ store }: TestStore, revision: bigint) =>
-    store.compact({ $typeName: 'etcdserverpb.CompactionRequest', revision, physical: false }, never)
 
   it('show one revision, whatever is written between them', async () => {
     await using store = await openStore(postgres)
@@ -77,10 +73,10 @@ describe.each(POSTGRES_VERSIONS)('parts of a range on PostgreSQL %i', (version) 
     const { revision, next } = await store.rangePart({ ...ALL, limit: 1n })
     expect({ revision, next }).toEqual({ revision: 4n, next: bytes('a\0') })
     const rest = { ...ALL, key: bytes('a\0'), revision }
-    await compact(store, 4n)
+    await store.compact(4n)
     expect(keysOf([await store.rangePart(rest)])).toEqual(['b', 'c'])
     await store.put({ key: bytes('a') })
-    await compact(store, 5n)
+    await store.compact(5n)
     await expect(store.rangePart(rest)).rejects.toThrow('has been compacted')
   })
 

@@ -3,8 +3,6 @@ import { keysOf } from '../../src/store/snapshot.ts'
 import { POSTGRES_VERSIONS, type Postgres, startPostgres } from '../support/postgres.ts'
 import { bytes, openStore, type TestStore, text } from '../support/store.ts'
 
-const never = new AbortController().signal
-
 async function collect<T, U>(items: AsyncIterable<T>, from: (item: T) => U): Promise<U[]> {
   const collected: U[] = []
   for await (const item of items) collected.push(from(item))
@@ -20,9 +18,6 @@ describe.each(POSTGRES_VERSIONS)('snapshots of the store on PostgreSQL %i', (ver
 
   const keysAt = ({ store }: TestStore, revision: bigint) =>
     keysOf((from) => store.snapshots.part(from, revision))
-  const compact = ({ store }: TestStore, revision: bigint) =>
-    store.compact({ $typeName: 'etcdserverpb.CompactionRequest', revision, physical: false }, never)
-
   test('hold the store as it was when they began, whatever is written meanwhile', async () => {
     await using store = await openStore(postgres)
     const { snapshots, leases } = store.store
@@ -62,10 +57,10 @@ describe.each(POSTGRES_VERSIONS)('snapshots of the store on PostgreSQL %i', (ver
   test('fail when their revision is compacted meanwhile', async () => {
     await using store = await openStore(postgres)
     for (const key of ['a', 'b']) await store.put({ key: bytes(key) })
-    await compact(store, 3n)
+    await store.compact(3n)
     expect(await collect(keysAt(store, 3n), (kv) => text(kv.key))).toEqual(['a', 'b'])
     await store.put({ key: bytes('a') })
-    await compact(store, 4n)
+    await store.compact(4n)
     await expect(collect(keysAt(store, 3n), ({ key }) => text(key))).rejects.toThrow('has been compacted')
   })
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import type { Environment } from '../../src/environment.ts'
 import {
+  CompactionRequestSchema,
   DeleteRangeRequestSchema,
   PutRequestSchema,
   RangeRequestSchema,
@@ -66,6 +67,7 @@ export async function openStore(postgres: Postgres, options: { readonly sql?: Sq
       store.txn(create(TxnRequestSchema, request), 0, NEVER),
     inspect: (request: MessageInitShape<typeof TxnRequestSchema>) =>
       store.inspect(create(TxnRequestSchema, request)),
+    compact: (revision: bigint) => store.compact(create(CompactionRequestSchema, { revision }), NEVER),
     [Symbol.asyncDispose]: () => store.close(),
   }
 }
