@@ -14,6 +14,7 @@ import { type Say, serve } from './serve.ts'
 import { runTrigger } from './service/compactor/index.ts'
 import type { Store } from './store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
+import { errorText } from './thrown.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
 
 const EXIT_FAILED = 1
@@ -142,7 +143,7 @@ function signalled(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = errorText(error)
   // The command line itself may be what isn't understood.
   const json = process.argv.some((word) => /^--?json(?:=true)?$/.test(word))
   console.error(json ? JSON.stringify({ event: 'failed', message }) : `edgetcd: ${message}`)

@@ -1,3 +1,5 @@
+import { errorCode, errorText } from './thrown.ts'
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
   EACCES: 'this account may not use it',
@@ -7,6 +9,5 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Why a file couldn't be opened, for whoever named it and is told its path, too: the system's error in words. */
 export function fileErrorReason(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error))
+  return REASONS[errorCode(error) ?? ''] ?? errorText(error)
 }

@@ -22,6 +22,6 @@ export function firstCall(
 }
 
 /** The name or the address in a URL, an address of IPv6 without its brackets. */
-export function hostOf(url: string): string {
+export function hostOf(url: string | URL): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, '')
 }

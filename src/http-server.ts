@@ -7,7 +7,9 @@ import {
   type Socket,
   type Server as TcpServer,
 } from 'node:net'
+import { hostOf } from './first-call.ts'
 import type { Gateway } from './gateway/node.ts'
+import { errorCode, errorText } from './thrown.ts'
 import { createTlsServer, type TlsOptions } from './tls/index.ts'
 
 /** How long a client may take for its headers: etcd's five minutes would let few of them hold many sockets. */
@@ -104,9 +106,8 @@ async function listenOn(
 }
 
 async function listening(server: TcpServer, url: URL): Promise<void> {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
   const begun = once(server, 'listening')
-  server.listen({ host, port: portOf(url) })
+  server.listen({ host: hostOf(url), port: portOf(url) })
   await begun.catch((error: unknown) => {
     throw new Error(explain(url, error), { cause: error })
   })
@@ -123,8 +124,7 @@ function withRealPort(url: string, address: AddressInfo | string | null | undefi
 }
 
 function explain(url: URL, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  switch (code) {
+  switch (errorCode(error)) {
     case 'EADDRINUSE':
       return `can't listen on ${url.origin}: another program listens there; choose another port with --listen-client-urls`
     case 'EACCES':
@@ -132,7 +132,7 @@ function explain(url: URL, error: unknown): string {
     case 'EADDRNOTAVAIL':
       return `can't listen on ${url.origin}: this machine has no such address`
     default:
-      return `can't listen on ${url.origin}: ${error instanceof Error ? error.message : String(error)}`
+      return `can't listen on ${url.origin}: ${errorText(error)}`
   }
 }
 

@@ -1,5 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { errorCode } from './thrown.ts'
 
 /**
  * Makes a directory, and those above it that don't exist, for nobody else to enter. Fails as the system does. Node's own
@@ -23,6 +24,6 @@ function tryToMake(path: string): string | undefined {
     mkdirSync(path, { mode: 0o700 })
     return undefined
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    return errorCode(error) ?? 'unknown'
   }
 }

@@ -9,6 +9,7 @@ import { createInstruments } from './observe/instruments.ts'
 import { addProcessMetrics } from './observe/node-process-metrics.ts'
 import { Tokens } from './service/auth/tokens.ts'
 import { runCompactor } from './service/compactor/index.ts'
+import { errorText } from './thrown.ts'
 import { readTlsFiles } from './tls/files.ts'
 import type { TlsOptions } from './tls/index.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
@@ -86,7 +87,7 @@ async function tryTokenKeys({ authToken, authTokenTtl }: Config, { clock }: Envi
   try {
     await new Tokens({ key: authToken, ttl: authTokenTtl, clock }).tryKeys()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = errorText(error)
     throw new ConfigError(`--auth-token: no tokens can be signed with its keys: ${reason}`)
   }
 }

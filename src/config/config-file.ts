@@ -1,4 +1,5 @@
 import { parse } from 'yaml'
+import { errorText } from '../thrown.ts'
 import { ConfigError } from './config-error.ts'
 
 /** A configuration file, as texts by the names of the flags that would say the same. */
@@ -64,7 +65,7 @@ function parseYaml(path: string, text: string): Record<string, unknown> {
     // The version whose booleans (yes, on) etcd's parser knows.
     content = parse(text, { version: '1.1' })
   } catch (error) {
-    throw new ConfigError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+    throw new ConfigError(`${path}: ${errorText(error)}`)
   }
   if (content === null || content === undefined) return {}
   if (!isObject(content)) throw new ConfigError(`${path}: must hold settings, NAME: VALUE on each line`)

@@ -1,3 +1,4 @@
+import { errorText } from '../thrown.ts'
 import { closest } from './closest.ts'
 import { ConfigError } from './config-error.ts'
 import { ETCD_FLAGS, OLD_NAMES } from './etcd-flags.ts'
@@ -76,7 +77,7 @@ function parse(args: readonly string[]): GoFlags {
       ),
     )
   } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : String(error))
+    throw new ConfigError(errorText(error))
   }
 }
 

@@ -1,6 +1,7 @@
 import { AlarmType } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../service/call.ts'
 import type { Health } from '../service/services.ts'
+import { errorText } from '../thrown.ts'
 import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from '../version.ts'
 import { type Answer, json, NO_STORE, plain } from './answer.ts'
 
@@ -34,7 +35,7 @@ async function findFault(health: Health, call: Call, exclude: readonly string[])
       .find((alarm) => !exclude.includes(AlarmType[alarm]))
     return raised === undefined ? '' : `ALARM ${alarmName(raised)}`
   } catch (error) {
-    return `RANGE ERROR:${messageOf(error)}`
+    return `RANGE ERROR:${errorText(error)}`
   }
 }
 
@@ -73,11 +74,7 @@ async function findFaults(health: Health, call: Call): Promise<Partial<Record<Ch
     const corrupt = alarms.some(({ alarm }) => alarm === AlarmType.CORRUPT)
     return corrupt ? { data_corruption: 'alarm activated: CORRUPT' } : {}
   } catch (error) {
-    const fault = messageOf(error)
+    const fault = errorText(error)
     return { serializable_read: fault, linearizable_read: fault }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

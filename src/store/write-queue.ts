@@ -1,6 +1,7 @@
 import type { Environment } from '../environment.ts'
 import { EtcdError } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
+import { errorText } from '../thrown.ts'
 import { etcdFailure, isNobodysFault, isRetriable } from './failure.ts'
 import type { RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
@@ -202,7 +203,7 @@ export class WriteQueue {
     this.#options.environment.log('error', 'a batch of writes failed', {
       requests: batch.length,
       answer: failure.message,
-      error: error instanceof Error ? error.message : String(error),
+      error: errorText(error),
     })
     for (const waiting of batch) waiting.reject(failure)
   }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import type { TlsSettings } from '../config/tls-settings.ts'
 import type { Log } from '../environment.ts'
+import { errorText } from '../thrown.ts'
 import { isAllowed } from './allowed-hostname.ts'
 import { readTlsFiles } from './files.ts'
 import { type KeyPair, keptSelfSigned } from './self-signed.ts'
@@ -56,12 +57,12 @@ export function createTlsServer(
       server.setSecureContext(read())
       log('info', 'certificates have been read again')
     } catch (error) {
-      log('warn', 'new certificates can’t be used; the last ones stay', { error: messageOf(error) })
+      log('warn', 'new certificates can’t be used; the last ones stay', { error: errorText(error) })
     }
   })
   server.prependListener('secureConnection', (socket) => refuseStrangers(socket, settings, log))
   server.on('tlsClientError', (error, socket) => {
-    log('debug', 'a TLS handshake failed', { client: socket.remoteAddress, error: messageOf(error) })
+    log('debug', 'a TLS handshake failed', { client: socket.remoteAddress, error: errorText(error) })
   })
   return server
 }
@@ -105,12 +106,8 @@ function stampOf(files: readonly string[]): string {
       const { ino, size, mtimeMs } = statSync(path)
       return `${ino}.${size}.${mtimeMs}`
     } catch (error) {
-      return messageOf(error)
+      return errorText(error)
     }
   })
   return stamps.join(' ')
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -4,6 +4,7 @@ import { EtcdError } from '../../etcd/errors.ts'
 import { CompactionRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Store } from '../../store/store.ts'
+import { errorText } from '../../thrown.ts'
 
 /** etcd's two retention modes: everything younger than a period is kept, or the newest so many revisions. */
 export type Retention =
@@ -88,7 +89,7 @@ export async function runCompactor(
       if (compactedTo !== undefined) log('info', 'compacted', { revision: String(compactedTo) })
     } catch (error) {
       log('error', 'a compaction run failed', {
-        error: error instanceof Error ? error.message : String(error),
+        error: errorText(error),
       })
     }
     await clock.sleep(intervalMsOf(retention), signal)

@@ -1,6 +1,7 @@
 import type { Environment } from '../../environment.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Store } from '../../store/store.ts'
+import { errorText } from '../../thrown.ts'
 
 /**
  * Frees the space of what was compacted, off the request path. It waits a moment first: a watch that is a little behind
@@ -40,7 +41,7 @@ export class Sweeper {
       await this.#store.compaction.sweep(this.#closing.signal)
     } catch (error) {
       log('warn', 'freeing the space of a compaction goes on with the next one', {
-        error: error instanceof Error ? error.message : String(error),
+        error: errorText(error),
       })
     }
   }

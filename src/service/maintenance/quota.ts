@@ -1,5 +1,6 @@
 import type { Environment } from '../../environment.ts'
 import type { QuotaCheck } from '../../store/space.ts'
+import { errorText } from '../../thrown.ts'
 
 /** What of the store a quota needs. */
 export interface QuotaStore {
@@ -73,7 +74,7 @@ export class Quota {
       await this.check()
     } catch (error) {
       log('debug', 'the size of the store is looked at after the next write', {
-        error: error instanceof Error ? error.message : String(error),
+        error: errorText(error),
       })
     }
   }

@@ -13,7 +13,8 @@
 import { lchown, lstat, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { makeDirectory } from '../../make-directory.ts'
-import { EmbeddedError, errorCode, unless } from './embedded-error.ts'
+import { errorCode, errorText } from '../../thrown.ts'
+import { EmbeddedError, unless } from './embedded-error.ts'
 import { LOCK_CANDIDATE_PREFIX, LOCK_NAME } from './lock.ts'
 
 const POSTGRES_NAME = 'postgres'
@@ -64,7 +65,7 @@ const NOT_MADE: typeof REASONS = { ...REASONS, ENOENT: `no directory can be made
 function explainBy(reasons: typeof REASONS, root: string, error: unknown): unknown {
   const reason = reasons[errorCode(error) ?? '']
   if (reason === undefined || error instanceof EmbeddedError) return error
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = errorText(error)
   return new EmbeddedError(`The data directory ${root} can't be used: ${reason} (${detail}).`, {
     cause: error,
   })

@@ -1,3 +1,5 @@
+import { errorCode } from '../../thrown.ts'
+
 /**
  * Why the embedded PostgreSQL can't start or go on. The message is for the operator: what is wrong, where, and
  * what to do next; it needs no stack trace beside it.
@@ -7,11 +9,6 @@ export class EmbeddedError extends Error {
     super(message, options)
     this.name = 'EmbeddedError'
   }
-}
-
-/** The errno name of a failed system call (`ENOENT`, …), or undefined for any other error. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 /**

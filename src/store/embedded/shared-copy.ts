@@ -18,8 +18,9 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../environment.ts'
+import { errorCode } from '../../thrown.ts'
 import type { NativeTree } from './binaries.ts'
-import { errorCode, unless } from './embedded-error.ts'
+import { unless } from './embedded-error.ts'
 
 /** /var/lib first: what lies in /var/cache may be deleted at any time, under a running PostgreSQL too. */
 const PARENTS = ['/var/lib', '/var/cache', '/opt']

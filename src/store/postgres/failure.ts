@@ -1,3 +1,4 @@
+import { errorText } from '../../thrown.ts'
 import { SqlError } from '../sql.ts'
 
 /** Sent with FATAL when the server ends a session: whether the statement in flight committed is not known. */
@@ -15,12 +16,10 @@ function sqlstateOf(error: unknown): string | undefined {
     : undefined
 }
 
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
 /** An error while connecting: nothing was sent, so nothing happened. */
 export function connectFailure(error: unknown): SqlError {
   const sqlstate = sqlstateOf(error)
-  return new SqlError('unreachable', textOf(error), { cause: error, ...(sqlstate && { sqlstate }) })
+  return new SqlError('unreachable', errorText(error), { cause: error, ...(sqlstate && { sqlstate }) })
 }
 
 /** An error of a statement that was sent: the database's own answer, or a connection lost under it. */
@@ -28,8 +27,12 @@ export function statementFailure(error: unknown): SqlError {
   if (error instanceof SqlError) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === undefined || SESSION_ENDED.has(sqlstate) || sqlstate.startsWith('08')) {
-    const timedOut = textOf(error) === QUERY_TIMED_OUT
-    return new SqlError('unknown', textOf(error), { cause: error, timedOut, ...(sqlstate && { sqlstate }) })
+    const timedOut = errorText(error) === QUERY_TIMED_OUT
+    return new SqlError('unknown', errorText(error), {
+      cause: error,
+      timedOut,
+      ...(sqlstate && { sqlstate }),
+    })
   }
-  return new SqlError('failed', textOf(error), { cause: error, sqlstate })
+  return new SqlError('failed', errorText(error), { cause: error, sqlstate })
 }
