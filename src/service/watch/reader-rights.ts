@@ -1,6 +1,6 @@
 import { EtcdError } from '../../etcd/errors.ts'
 import type { Access } from '../auth/access.ts'
-import type { Caller } from '../auth/caller.ts'
+import { type Caller, Refusal } from '../auth/caller.ts'
 import type { Call } from '../call.ts'
 import type { KeyRange } from './key-range.ts'
 
@@ -64,7 +64,7 @@ export class ReaderRights {
       this.#isUniform = this.#admitted === admitted
       return ({ key, rangeEnd }) => refusal(() => caller.mustRead(key, rangeEnd))
     } catch (error) {
-      if (!(error instanceof EtcdError) || !error.is('InvalidAuthToken')) throw error
+      if (!(error instanceof Refusal)) throw error
       return () => error
     }
   }
@@ -75,7 +75,7 @@ function refusal(ask: () => void): EtcdError | undefined {
     ask()
     return undefined
   } catch (error) {
-    if (error instanceof EtcdError) return error
+    if (error instanceof Refusal) return error
     throw error
   }
 }

@@ -3,6 +3,7 @@ import type { WatchCreateRequest, WatchRequest } from '../../etcd/generated/etcd
 import { LIMITS } from '../../etcd/limits.ts'
 import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
 import type { Identity } from '../../store/types.ts'
+import { Refusal } from '../auth/caller.ts'
 import type { Call } from '../call.ts'
 import type { WatchAnswer } from './answers.ts'
 import { CatchUp } from './catch-up.ts'
@@ -16,8 +17,6 @@ import { Watch, type WatchOwner } from './watch.ts'
 
 /** As in etcd: a client that sends requests but reads no answers is not read from any more. */
 const UNSENT_CONTROLS_MAX = 16
-/** For these a watch is refused; the stream goes on. */
-const REFUSALS = ['UserEmpty', 'InvalidAuthToken', 'PermissionDenied'] as const
 
 /**
  * One Watch RPC: any number of watches whose answers leave through one outbox, in order. Requests are handled one after
@@ -191,12 +190,13 @@ export class WatchStream implements WatchOwner, Waiting {
     if (watch.progressNotify) this.reportProgress()
   }
 
+  /** Why the client may not watch the range; the stream goes on. */
   private async lackOfPermission(range: KeyRange): Promise<string | undefined> {
     try {
       await this.rights.admit(range)
       return undefined
     } catch (error) {
-      if (error instanceof EtcdError && REFUSALS.some((name) => error.is(name))) return rpcErrorText(error)
+      if (error instanceof Refusal) return rpcErrorText(error)
       throw error
     }
   }

@@ -1,6 +1,6 @@
 import { bytesToString } from '../../../byte-string.ts'
 import { EtcdError } from '../../../etcd/errors.ts'
-import type { Caller } from '../../auth/caller.ts'
+import { type Caller, Refusal } from '../../auth/caller.ts'
 import type { Call } from '../../call.ts'
 import type { WatchAccess } from '../reader-rights.ts'
 
@@ -26,7 +26,7 @@ export class MemoryAccess implements WatchAccess {
     const { authVersion } = this
     const forbidden = new Set(this.forbidden)
     const mustRead = (key: Uint8Array) => {
-      if (forbidden.has(bytesToString(key))) throw EtcdError.of('PermissionDenied')
+      if (forbidden.has(bytesToString(key))) throw new Refusal('PermissionDenied')
     }
     // The watches ask for nothing else of a caller.
     return { inForce: { authVersion }, mustRead } as unknown as Caller
