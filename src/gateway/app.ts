@@ -161,7 +161,7 @@ async function answerProbe(checks: readonly operations.Check[], c: HonoContext<A
 async function answerMetrics(c: HonoContext<App>): Promise<Answer> {
   await c.env.context.sampleStore()
   const text = c.env.context.instruments.metrics.text()
-  const headers = { 'Content-Type': METRICS_CONTENT_TYPE, 'Cache-Control': 'no-store' }
+  const headers = { 'Content-Type': METRICS_CONTENT_TYPE, ...NO_STORE }
   if (!acceptsGzip(c.req.raw)) return { status: 200, headers, body: text }
   const zipped = new Response(text).body?.pipeThrough(new CompressionStream('gzip'))
   const body = new Uint8Array(await new Response(zipped ?? null).arrayBuffer())

@@ -8,8 +8,7 @@ import {
   Compare_CompareTarget as Target,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
-import { revisionOf } from '../../service/coordination/client.ts'
-import type { KvClient } from '../../service/kv/client.ts'
+import { type KvClient, revisionOf } from '../../service/kv/client.ts'
 import type { Conditions } from './conditions.ts'
 
 type Compare = MessageInitShape<typeof CompareSchema>

@@ -1,7 +1,6 @@
 import { bytesToString } from '../../byte-string.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
-import { revisionOf } from '../../service/coordination/client.ts'
-import type { KvClient } from '../../service/kv/client.ts'
+import { type KvClient, revisionOf } from '../../service/kv/client.ts'
 import { rangeOfPrefix } from '../../service/watch/key-range.ts'
 import { successorOf } from '../../store/interval.ts'
 import { type Answer, json } from '../answer.ts'

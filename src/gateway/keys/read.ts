@@ -1,5 +1,4 @@
-import { revisionOf } from '../../service/coordination/client.ts'
-import type { KvClient } from '../../service/kv/client.ts'
+import { type KvClient, revisionOf } from '../../service/kv/client.ts'
 import { type Answer, empty } from '../answer.ts'
 import type { ReadAddress } from './address.ts'
 import { type Conditions, judgeRead } from './conditions.ts'

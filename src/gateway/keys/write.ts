@@ -1,6 +1,5 @@
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
-import { revisionOf } from '../../service/coordination/client.ts'
-import type { KvClient } from '../../service/kv/client.ts'
+import { type KvClient, revisionOf } from '../../service/kv/client.ts'
 import { type Answer, empty } from '../answer.ts'
 import { type Conditions, etagOf, isConditional } from './conditions.ts'
 import { writeGuarded } from './guarded-write.ts'

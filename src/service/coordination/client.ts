@@ -3,7 +3,6 @@ import {
   Compare_CompareTarget as CompareTarget,
   LeaseGrantRequestSchema,
   LeaseGrantResponseSchema,
-  type ResponseHeader,
   type TxnRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { Call } from '../call.ts'
@@ -49,10 +48,4 @@ export function isCreatedAt(
     target: CompareTarget.CREATE,
     targetUnion: { case: 'createRevision', value: createRevision },
   }
-}
-
-/** The store's revision as an answer tells it. */
-export function revisionOf({ header }: { header?: ResponseHeader | undefined }): bigint {
-  if (header === undefined) throw new Error('an answer of the KV service has no header')
-  return header.revision
 }

@@ -8,8 +8,10 @@ import {
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import { errorText } from '../../thrown.ts'
 import type { Call } from '../call.ts'
-import { Client, isCreatedAt, revisionOf } from './client.ts'
+import { revisionOf } from '../kv/client.ts'
+import { Client, isCreatedAt } from './client.ts'
 import type { Foundation } from './foundation.ts'
 
 /** A contestant's key. */
@@ -125,7 +127,7 @@ export class Contest {
       })
     } catch (error) {
       this.#foundation.log('warn', 'the key of a waiter that has gone stays until its lease ends', {
-        error: error instanceof Error ? error.message : String(error),
+        error: errorText(error),
       })
     }
   }

@@ -10,9 +10,10 @@ import {
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { type Event, Event_EventType as EventType, type KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import type { Call } from '../call.ts'
-import { Client, revisionOf } from '../coordination/client.ts'
+import { Client } from '../coordination/client.ts'
 import { firstOf, prefixOf, rangeOf } from '../coordination/contest.ts'
 import type { Foundation } from '../coordination/foundation.ts'
+import { revisionOf } from '../kv/client.ts'
 
 interface Leader {
   readonly header: ResponseHeader | undefined

@@ -10,6 +10,7 @@ import {
   RangeRequestSchema,
   type RangeResponse,
   RangeResponseSchema,
+  type ResponseHeader,
   TxnRequestSchema,
   type TxnResponse,
   TxnResponseSchema,
@@ -61,4 +62,10 @@ export class KvClient {
 function implemented<T>(method: T | undefined): T {
   if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, 'this needs the KV service')
   return method
+}
+
+/** The store's revision as an answer tells it. */
+export function revisionOf({ header }: { header?: ResponseHeader | undefined }): bigint {
+  if (header === undefined) throw new Error('an answer of the KV service has no header')
+  return header.revision
 }
