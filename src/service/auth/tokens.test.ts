@@ -151,4 +151,14 @@ describe('a token', () => {
     const payload = Buffer.from(JSON.stringify({ sub })).toString('base64url')
     expect(claimedUser(`e30.${payload}.AAAA`)).toBeUndefined()
   })
+
+  test('that the keys are tried with need not be good for longer than it takes', async () => {
+    let now = 1_700_000_000_999
+    const clock = { now: () => now++, sleep: () => Promise.resolve() }
+    await expect(new Tokens({ key: { kind: 'stored' }, ttl: 1, clock }).tryKeys()).resolves.toBeUndefined()
+    const slow = { ...clock, now: () => (now += 10_000) }
+    await expect(
+      new Tokens({ key: { kind: 'stored' }, ttl: 1, clock: slow }).tryKeys(),
+    ).resolves.toBeUndefined()
+  })
 })
