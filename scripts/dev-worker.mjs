@@ -4,7 +4,8 @@
 //
 // Migrates that database first, since a Worker never does. What runs is the bundle that `wrangler deploy` would upload,
 // with wrangler.toml's settings, in workerd alone: `wrangler dev` puts proxies before it that clean paths and compress
-// answers. ETCD_* variables override the settings.
+// answers. ETCD_* variables override the settings. `--outdir DIR` leaves all of it there and starts nothing: then
+// `workerd serve --experimental DIR/config.capnp` does, as often as it is wanted.
 import { spawn, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -26,7 +27,9 @@ function run(command, ...words) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '8787' } } })
+const { values } = parseArgs({
+  options: { port: { type: 'string', default: '8787' }, outdir: { type: 'string' } },
+})
 const database = URL.canParse(process.env.DATABASE_URL ?? '') ? new URL(process.env.DATABASE_URL) : undefined
 if (database === undefined) fail('DATABASE_URL must name the PostgreSQL to serve from: postgres://…')
 if (!['disable', 'allow', 'prefer', null].includes(database.searchParams.get('sslmode'))) {
@@ -35,13 +38,14 @@ if (!['disable', 'allow', 'prefer', null].includes(database.searchParams.get('ss
 
 run(process.execPath, 'dist/cli.js', 'migrate')
 
-const dir = mkdtempSync(join(tmpdir(), 'edgetcd-worker-'))
-process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+const dir = values.outdir ?? mkdtempSync(join(tmpdir(), 'edgetcd-worker-'))
+if (values.outdir === undefined) process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
 process.env.WRANGLER_SEND_METRICS = 'false'
 // wrangler needs a newer Node than edgetcd does; one is among the packages.
 run('node_modules/.bin/node', 'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--outdir', dir)
 copyFileSync('scripts/dev-worker-entry.mjs', join(dir, 'entry.js'))
 writeFileSync(join(dir, 'config.capnp'), await workerdConfig())
+if (values.outdir !== undefined) process.exit()
 
 const workerd = spawn('node_modules/.bin/workerd', ['serve', '--experimental', join(dir, 'config.capnp')], {
   stdio: ['ignore', 'inherit', 'inherit'],
