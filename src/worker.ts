@@ -4,19 +4,16 @@
  */
 import { type Application, compose, type Memory } from './compose.ts'
 import { type Config, readConfig } from './config/config.ts'
+import type { Bindings } from './edge/bindings.ts'
+import { openConnection } from './edge/connection.ts'
+import { toResponse } from './gateway/answer.ts'
 import { createApp } from './gateway/app.ts'
+import { errorAnswer, toEtcdError } from './gateway/errors.ts'
 import { upgradeInWorker } from './gateway/websocket/worker-websocket.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { runTrigger } from './service/compactor/index.ts'
-import { openSingleConnection } from './store/postgres/single.ts'
 import { systemEnvironment } from './system-environment.ts'
-
-/** The bindings: a Hyperdrive, and the settings by the names of their environment variables. */
-interface Bindings {
-  readonly HYPERDRIVE: { readonly connectionString: string }
-  readonly [setting: string]: unknown
-}
 
 /** What of Cloudflare's ExecutionContext is used. */
 interface Execution {
@@ -27,10 +24,16 @@ interface Execution {
 const app = createApp()
 const instruments = createInstruments()
 const memory: Memory = {}
+const print = (line: string): void => console.log(line)
 
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
-    const { application } = open(bindings)
+    let application: Application
+    try {
+      application = open(bindings).application
+    } catch (error) {
+      return toResponse(errorAnswer(toEtcdError(error, createLog('info', print))))
+    }
     const upgraded = upgradeInWorker(request, application.context)
     if (upgraded !== undefined) {
       execution.waitUntil(upgraded.ended.finally(() => application.close()))
@@ -63,7 +66,7 @@ export default {
 
 function open(bindings: Bindings): { application: Application; config: Config } {
   const config = readConfig({}, bindings)
-  const environment = systemEnvironment(createLog(config.logLevel, (line) => console.log(line)))
-  const sql = openSingleConnection({ connectionString: bindings.HYPERDRIVE.connectionString })
+  const environment = systemEnvironment(createLog(config.logLevel, print))
+  const sql = openConnection(bindings)
   return { application: compose({ sql, config, environment, instruments, resident: false, memory }), config }
 }
