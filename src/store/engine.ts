@@ -1,5 +1,6 @@
 import type { Environment } from '../environment.ts'
 import { SERVER } from './authority.ts'
+import { CoordinatedWrites, type WriteCoordinator } from './coordinated-writes.ts'
 import { etcdFailure } from './failure.ts'
 import { LeaseDeadline } from './lease-deadline.ts'
 import { RefusedBy } from './program/instruction.ts'
@@ -8,8 +9,8 @@ import type { Sql, Statement } from './sql.ts'
 import { SqlEventLog } from './sql-event-log.ts'
 import { type StatementFactory, statementFactory } from './statement.ts'
 import headSql from './statements/head.sql'
-import type { Identity } from './types.ts'
-import { type Batch, WriteQueue, type WriteRequest } from './write-queue.ts'
+import type { Head, Identity } from './types.ts'
+import { type Batch, WriteQueue, type WriteRequest, type Writes } from './write-queue.ts'
 
 export interface EngineOptions {
   readonly sql: Sql
@@ -19,6 +20,8 @@ export interface EngineOptions {
   readonly leaseTimer: boolean
   /** Where the identity is remembered, if the engine itself lives for one request only. */
   readonly memory?: EngineMemory
+  /** Who runs the writes; without one the engine does, in batches of its own. */
+  readonly coordinator?: WriteCoordinator
   /** Called for each batch of writes when its statement has been answered. */
   batched?(batch: Batch): void
 }
@@ -38,7 +41,7 @@ export class Engine {
   readonly reader: Reader
   readonly events: SqlEventLog
 
-  readonly #writes: WriteQueue
+  readonly #writes: Writes
   readonly #deadline: LeaseDeadline
   readonly #head: Statement
   readonly #memory: EngineMemory
@@ -46,7 +49,7 @@ export class Engine {
   #expiring: Promise<void> | undefined
 
   constructor(options: EngineOptions) {
-    const { sql, environment, batched } = options
+    const { sql, environment, batched, coordinator } = options
     this.sql = sql
     this.statement = statementFactory(options.schema)
     this.#memory = options.memory ?? {}
@@ -60,16 +63,20 @@ export class Engine {
       await this.reader.read(this.#head, [])
     })
     this.events = new SqlEventLog(this.reader, this.statement)
-    this.#writes = new WriteQueue({
-      sql,
-      statement: this.statement,
-      environment,
-      committed: (head, dueMs) => {
-        this.leaseDue(dueMs)
-        this.events.written(head.revision)
-      },
-      ...(batched && { batched }),
-    })
+    const committed = (head: Head, dueMs: bigint | null) => {
+      this.leaseDue(dueMs)
+      this.events.written(head.revision)
+    }
+    this.#writes =
+      coordinator === undefined
+        ? new WriteQueue({
+            sql,
+            statement: this.statement,
+            environment,
+            committed,
+            ...(batched && { batched }),
+          })
+        : new CoordinatedWrites({ coordinator, environment, committed: (head) => committed(head, null) })
   }
 
   /** Who the store is; asked once, then remembered. */

@@ -25,6 +25,16 @@ export interface WriteRequest<T> {
   compile(program: Program): (steps: readonly (StepResult | undefined)[], head: Head) => T
 }
 
+/** Where an engine's writes go: into batches of its own, or to whoever gathers those of many. */
+export interface Writes {
+  /** Runs one request as a member of a batch. Fails with an EtcdError. */
+  write<T>(request: WriteRequest<T>, signal: AbortSignal): Promise<T>
+  /** Requests that wait for the next batch. */
+  readonly pending: number
+  /** Finishes what was accepted and refuses what comes after. */
+  stop(): Promise<void>
+}
+
 interface Waiting {
   readonly request: WriteRequest<unknown>
   readonly since: number
@@ -57,7 +67,7 @@ export interface Batch {
  * Writes travel in batches (invariant 4): what arrives while one statement is under way goes out with the next. Where a
  * process serves one request only, each batch has one member and the code is the same.
  */
-export class WriteQueue {
+export class WriteQueue implements Writes {
   readonly #options: WriteQueueOptions
   readonly #apply: Statement
   readonly #waiting: Waiting[] = []

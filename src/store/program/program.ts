@@ -1,5 +1,4 @@
 import type { Interval } from '../interval.ts'
-import type { SqlParameter } from '../sql.ts'
 import { Instruction, type RefusedBy } from './instruction.ts'
 
 /** The parts of an instruction that are not left empty. */
@@ -15,12 +14,32 @@ interface Operands {
 /** Until a jump's goal is known. */
 const UNPLACED = 0
 
+/** The instructions whose flag is the step to go on with. */
+const JUMPS: ReadonlySet<number> = new Set([
+  Instruction.Request,
+  Instruction.Compare,
+  Instruction.Take,
+  Instruction.Branch,
+  Instruction.Jump,
+])
+
+/** `Program.parameters()`: what apply() and inspect() take, and what can be sent elsewhere to be appended there. */
+export type ProgramParameters = readonly [
+  codes: readonly number[],
+  flags: readonly number[],
+  numbers: readonly bigint[],
+  numbers2: readonly bigint[],
+  fromKeys: readonly (Uint8Array | null)[],
+  toKeys: readonly (Uint8Array | null)[],
+  operands: readonly (Uint8Array | null)[],
+]
+
 /**
  * A batch as the flat program that apply() and inspect() run: parallel arrays, one element an instruction. Steps are
  * counted from 1, as the arrays are in SQL.
  */
 export class Program {
-  readonly #codes: Instruction[] = []
+  readonly #codes: number[] = []
   readonly #flags: number[] = []
   readonly #numbers: bigint[] = []
   readonly #numbers2: bigint[] = []
@@ -66,8 +85,23 @@ export class Program {
     this.land(step)
   }
 
+  /** Appends all that another program has; its first step becomes the next one here. */
+  append([codes, flags, numbers, numbers2, fromKeys, toKeys, operands]: ProgramParameters): void {
+    const moved = this.#codes.length
+    for (const [i, code] of codes.entries()) {
+      const flag = flags[i] ?? 0
+      this.#codes.push(code)
+      this.#flags.push(JUMPS.has(code) ? flag + moved : flag)
+      this.#numbers.push(numbers[i] ?? 0n)
+      this.#numbers2.push(numbers2[i] ?? 0n)
+      this.#fromKeys.push(fromKeys[i] ?? null)
+      this.#toKeys.push(toKeys[i] ?? null)
+      this.#operands.push(operands[i] ?? null)
+    }
+  }
+
   /** The seven array parameters, in the order of apply() and inspect(). */
-  parameters(): SqlParameter[] {
+  parameters(): ProgramParameters {
     return [
       this.#codes,
       this.#flags,
