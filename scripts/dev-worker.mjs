@@ -2,10 +2,11 @@
 //
 //   DATABASE_URL=postgres://… npm run dev:worker -- --port 8787
 //
-// Migrates that database first, since a Worker never does. What runs is the bundle that `wrangler deploy` would upload,
-// with wrangler.toml's settings, in workerd alone: `wrangler dev` puts proxies before it that clean paths and compress
-// answers. ETCD_* variables override the settings. `--outdir DIR` leaves all of it there and starts nothing: then
-// `workerd serve --experimental DIR/config.capnp` does, as often as it is wanted.
+// Migrates that database first, since a Worker never does; `--no-migrate` leaves it out, for the role of docs/workers.md may
+// not. What runs is the bundle that `wrangler deploy` would upload, with wrangler.toml's settings, in workerd alone:
+// `wrangler dev` puts proxies before it that clean paths and compress answers. ETCD_* variables override the settings.
+// `--outdir DIR` leaves all of it there and starts nothing: then `workerd serve --experimental DIR/config.capnp` does, as
+// often as it is wanted.
 import { spawn, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +29,11 @@ function run(command, ...words) {
 }
 
 const { values } = parseArgs({
-  options: { port: { type: 'string', default: '8787' }, outdir: { type: 'string' } },
+  options: {
+    port: { type: 'string', default: '8787' },
+    outdir: { type: 'string' },
+    'no-migrate': { type: 'boolean' },
+  },
 })
 const database = URL.canParse(process.env.DATABASE_URL ?? '') ? new URL(process.env.DATABASE_URL) : undefined
 if (database === undefined) fail('DATABASE_URL must name the PostgreSQL to serve from: postgres://…')
@@ -36,7 +41,7 @@ if (!['disable', 'allow', 'prefer', null].includes(database.searchParams.get('ss
   fail('a Hyperdrive of workerd alone speaks no TLS to the database; use npx wrangler dev for that')
 }
 
-run(process.execPath, 'dist/cli.js', 'migrate')
+if (!values['no-migrate']) run(process.execPath, 'dist/cli.js', 'migrate')
 
 const dir = values.outdir ?? mkdtempSync(join(tmpdir(), 'edgetcd-worker-'))
 if (values.outdir === undefined) process.on('exit', () => rmSync(dir, { recursive: true, force: true }))

@@ -5,9 +5,11 @@ import { Gateway } from './gateway.ts'
 import { projectRoot } from './paths.ts'
 import { freePort } from './ports.ts'
 import { startProcess, waitUntilReady } from './process.ts'
+import { workerRole } from './worker-role.ts'
 
 /**
- * Starts the Worker in workerd, as `npm run dev:worker` does, on a PostgreSQL that the script migrates first.
+ * Starts the Worker in workerd, as `npm run dev:worker` does, on a PostgreSQL that is migrated first. The Worker runs under
+ * the role of docs/workers.md, as it should in production; `databaseUrl` is the owner's.
  * Disposing of it ends the whole process group: wrangler doesn't always end its workerd.
  */
 export async function startWorkerd(
@@ -16,18 +18,19 @@ export async function startWorkerd(
     readonly variables?: Readonly<Record<string, string>>
   },
 ): Promise<GatewayServer> {
+  const { databaseUrl, schema, variables } = options
   const port = await freePort()
   const child = startProcess(
     process.execPath,
-    [join(projectRoot, 'scripts/dev-worker.mjs'), '--port', String(port)],
+    [join(projectRoot, 'scripts/dev-worker.mjs'), '--port', String(port), '--no-migrate'],
     {
       cwd: projectRoot,
       detached: true,
       env: {
         ...cleanEnvironment(),
-        DATABASE_URL: options.databaseUrl,
-        ETCD_SCHEMA: options.schema,
-        ...options.variables,
+        DATABASE_URL: await workerRole(databaseUrl, schema),
+        ETCD_SCHEMA: schema,
+        ...variables,
       },
     },
   )
