@@ -40,7 +40,7 @@ export async function watch(gateway: Gateway, create_request: JsonObject): Promi
     for await (const message of stream) {
       const result = message.result as JsonObject | undefined
       if (result === undefined || result.canceled === true) ended = JSON.stringify(message)
-      for (const event of (result?.events ?? []) as readonly JsonObject[]) events.push(decode(event))
+      for (const event of (result?.events ?? []) as readonly JsonObject[]) events.push(watchedEvent(event))
       for (const look of waiting) look()
     }
     if (!closed) ended ??= 'the server ended the stream'
@@ -80,7 +80,8 @@ export async function watch(gateway: Gateway, create_request: JsonObject): Promi
   }
 }
 
-function decode(event: JsonObject): WatchedEvent {
+/** Decodes one of the `events` of a watch's answer. */
+export function watchedEvent(event: JsonObject): WatchedEvent {
   const kv = event.kv as { key: string; value?: string; mod_revision: string }
   return {
     type: event.type === 'DELETE' ? 'DELETE' : 'PUT',
@@ -94,36 +95,65 @@ function decode(event: JsonObject): WatchedEvent {
 export interface Follower {
   /** Every event since `startRevision`, as it came. */
   readonly events: readonly WatchedEvent[]
-  /** How often it had to open its watch again. */
+  /** How often it had to begin again. */
   readonly resumed: number
   /** Resolves when an event at or after `revision` has come. Rejects after `timeoutMs`. */
   reached(revision: number, timeoutMs?: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** Follows all keys that begin with `prefix`, through whatever happens to the server. */
+/** Follows all keys that begin with `prefix` by watches, through whatever happens to the server. */
 export function follow(gateway: Gateway, prefix: string, startRevision: number): Follower {
-  const events: WatchedEvent[] = []
-  const waiting = new Set<() => void>()
-  let resumed = -1
-  let current: Watching | undefined
-  let stopped = false
-  const followOnce = async () => {
-    const next = (events.at(-1)?.revision ?? startRevision - 1) + 1
-    current = await watch(gateway, { ...prefixRange(prefix), start_revision: String(next) })
-    resumed++
+  return keepFollowing(startRevision, async (next, seen, stopped) => {
+    const current = await watch(gateway, { ...prefixRange(prefix), start_revision: String(next) })
     let taken = 0
-    while (!stopped && current.ended === undefined) {
+    while (!stopped.aborted && current.ended === undefined) {
       await current.reached((current.events.at(-1)?.revision ?? 0) + 1, 1000).catch(() => undefined)
-      events.push(...current.events.slice(taken))
+      seen(current.events.slice(taken))
       taken = current.events.length
-      for (const look of waiting) look()
     }
     current.close()
+  })
+}
+
+/** The same by long polls, each of which asks for what comes after the last that it saw. */
+export function followByPolls(gateway: Gateway, prefix: string, startRevision: number): Follower {
+  return keepFollowing(startRevision, async (next, seen, stopped) => {
+    for (let from = next; !stopped.aborted; ) {
+      const query = new URLSearchParams({ ...prefixRange(prefix), start_revision: String(from), wait: '2' })
+      const answer = await fetch(`${gateway.url}/v3/watch?${query}`, { signal: stopped })
+      if (!answer.ok) return
+      const { events = [] } = (await answer.json()) as { events?: readonly JsonObject[] }
+      seen(events.map(watchedEvent))
+      // Where to go on may be later than the last event that was of this prefix.
+      const link = /<([^>]+)>/.exec(answer.headers.get('link') ?? '')?.[1] ?? ''
+      from = Number(new URL(link, gateway.url).searchParams.get('start_revision'))
+    }
+  })
+}
+
+/** Calls `once` with the revision to go on from until stopped; each call tells what it saw, and may end or fail. */
+function keepFollowing(
+  startRevision: number,
+  once: (
+    next: number,
+    seen: (events: readonly WatchedEvent[]) => void,
+    stopped: AbortSignal,
+  ) => Promise<void>,
+): Follower {
+  const events: WatchedEvent[] = []
+  const waiting = new Set<() => void>()
+  const stop = new AbortController()
+  let resumed = -1
+  const seen = (more: readonly WatchedEvent[]) => {
+    events.push(...more)
+    for (const look of waiting) look()
   }
   const run = async () => {
-    while (!stopped) {
-      await followOnce().catch(() => undefined)
+    while (!stop.signal.aborted) {
+      resumed++
+      const next = (events.at(-1)?.revision ?? startRevision - 1) + 1
+      await once(next, seen, stop.signal).catch(() => undefined)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
@@ -149,8 +179,7 @@ export function follow(gateway: Gateway, prefix: string, startRevision: number):
         look()
       }),
     async stop() {
-      stopped = true
-      current?.close()
+      stop.abort()
       await running
     },
   }
