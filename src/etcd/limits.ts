@@ -53,6 +53,9 @@ export const LIMITS = {
   watchBufferBytesMax: 4 * 1024 * 1024,
   /** Reads of the past by watches that are behind, at a time in a process. */
   watchHistoryReadsMax: 8,
+  /** What the reader of the log keeps of its end, for those who come back from a moment ago; and for how long. */
+  watchRecentBytesMax: 4 * 1024 * 1024,
+  watchRecentMs: 5_000,
   /** etcd: an answer above this size is split when the watch asked for fragments. */
   watchFragmentBytes: 1_572_864 + 512 * 1024,
   /** etcd's tick for watches that start in the past. */

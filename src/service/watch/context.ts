@@ -4,10 +4,13 @@ import { LIMITS } from '../../etcd/limits.ts'
 import { Slots } from '../../slots.ts'
 import type { EventLog } from '../../store/event-log.ts'
 import type { Head, Identity } from '../../store/types.ts'
+import type { Hub } from './hub.ts'
 import type { KeyRange } from './key-range.ts'
+import { LocalHub } from './local-hub.ts'
 import { LogReader } from './log-reader.ts'
 import type { PollInterval } from './pace.ts'
 import type { ReaderRights, WatchAccess } from './reader-rights.ts'
+import { RecentLog } from './recent-log.ts'
 import { Tail } from './tail.ts'
 
 export interface WatchDependencies {
@@ -21,15 +24,19 @@ export interface WatchDependencies {
    */
   readonly sharedTail: boolean
   readonly pollIntervalMs: PollInterval
+  /** Where those of many processes meet; without one, they meet in this process at the most. */
+  readonly hub?: Hub
   /** How often a watch that asked for it hears how far it has come; etcd's ten minutes if it isn't said. */
   readonly progressIntervalMs?: number
   /** Streams end cleanly after this time. */
   readonly streamMaxMs?: number
 }
 
-/** The two ways into the log that one stream or one long poll has. */
+/** The ways into the log that one stream or one long poll has. */
 export interface LogAccess {
   readonly tail: Tail
+  /** Where it meets the others that wait. */
+  readonly hub: Hub
   readonly reader: LogReader
   /** Gives back what this access alone held. */
   release(): void
@@ -62,7 +69,8 @@ export class WatchContext {
   private readonly events: EventLog
   private readonly dependencies: WatchDependencies
   private readonly slots = new Slots(LIMITS.watchHistoryReadsMax)
-  private readonly shared: Tail | undefined
+  private readonly shared: Follower | undefined
+  private readonly remote: Hub | undefined
   private stopped = false
 
   constructor(dependencies: WatchDependencies) {
@@ -80,7 +88,8 @@ export class WatchContext {
     this.environment = dependencies.environment
     this.streamMaxMs = dependencies.streamMaxMs
     this.progressIntervalMs = dependencies.progressIntervalMs ?? LIMITS.watchProgressIntervalMs
-    this.shared = dependencies.sharedTail ? this.newTail(false) : undefined
+    this.shared = dependencies.sharedTail ? this.newFollower(true) : undefined
+    this.remote = this.renewing(dependencies.hub)
   }
 
   get isStopped(): boolean {
@@ -89,7 +98,7 @@ export class WatchContext {
 
   /** How far the shared tail has come; undefined when nobody waits. */
   get position(): bigint | undefined {
-    return this.shared?.position
+    return this.shared?.tail.position
   }
 
   identity(): Promise<Identity> {
@@ -98,12 +107,13 @@ export class WatchContext {
 
   openLog(): LogAccess {
     const { events, environment } = this
-    const tail = this.shared ?? this.newTail(true)
+    const { tail, hub } = this.shared ?? this.newFollower(false)
     return {
       tail,
+      hub: this.remote ?? hub,
       reader: new LogReader(events, environment, this.slots, tail),
       release: () => {
-        if (tail !== this.shared) tail.close()
+        if (tail !== this.shared?.tail) tail.close()
       },
     }
   }
@@ -112,15 +122,17 @@ export class WatchContext {
   stop(): void {
     this.stopped = true
     for (const waiting of [...this.waiting]) waiting.end()
-    this.shared?.close()
+    this.shared?.tail.close()
   }
 
   /**
    * Nobody sees a page of the log before everybody who waits was asked for under its rights: whoever may not read a range
    * any more isn't watching it when the page comes.
    */
-  private async renewRights({ authVersion, revision }: Head): Promise<void> {
-    const outdated = [...this.waiting].filter(({ rights }) => !rights.areOf(authVersion))
+  private async renewRights({ authVersion, revision }: Head, mayBeLate = false): Promise<void> {
+    const outdated = [...this.waiting].filter(
+      ({ rights }) => !rights.areOf(authVersion) && !(mayBeLate && rights.areLaterThan(authVersion)),
+    )
     if (outdated.length === 0) return
     this.access.observe(authVersion)
     await Promise.all(
@@ -130,8 +142,35 @@ export class WatchContext {
     )
   }
 
-  private newTail(filtered: boolean): Tail {
-    const { environment, pollIntervalMs } = this.dependencies
-    return new Tail({ events: this.events, environment, interval: pollIntervalMs, filtered })
+  /** A hub whose pages are seen under rights that are as new. */
+  private renewing(hub: Hub | undefined): Hub | undefined {
+    if (hub === undefined) return undefined
+    return {
+      next: async (query, waitMs, signal) => {
+        const page = await hub.next(query, waitMs, signal)
+        // What it knows may be of a moment before this process read the rights.
+        if (page !== undefined) await this.renewRights(page.head, true)
+        return page
+      },
+    }
   }
+
+  private newFollower(shared: boolean): Follower {
+    const { environment, dependencies, remote } = this
+    const recent = new RecentLog(this.events)
+    const tail = new Tail({
+      events: recent,
+      environment,
+      interval: dependencies.pollIntervalMs,
+      filtered: !shared,
+      ...(remote && { hub: remote }),
+    })
+    return { tail, hub: new LocalHub({ tail, recent, clock: environment.clock, shared }) }
+  }
+}
+
+/** A tail, and the hub on it. */
+interface Follower {
+  readonly tail: Tail
+  readonly hub: Hub
 }

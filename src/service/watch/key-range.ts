@@ -29,6 +29,18 @@ export function reachesTheEnd(range: KeyRange): boolean {
   return range.rangeEnd.length === 1 && range.rangeEnd[0] === 0
 }
 
+/** Tells whether a key lies in the range. */
+export function matcherOf(range: KeyRange): (key: Uint8Array) => boolean {
+  const first = bytesToString(range.key)
+  if (isSingleKey(range)) return (key) => bytesToString(key) === first
+  if (reachesTheEnd(range)) return (key) => bytesToString(key) >= first
+  const end = bytesToString(range.rangeEnd)
+  return (bytes) => {
+    const key = bytesToString(bytes)
+    return key >= first && key < end
+  }
+}
+
 /** Where the keys that begin with `prefix` end, or undefined when that is the end of the keyspace. */
 export function prefixEnd(prefix: string): string | undefined {
   for (let last = prefix.length - 1; last >= 0; last--) {

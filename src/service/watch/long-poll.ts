@@ -1,22 +1,23 @@
+import type { Environment } from '../../environment.ts'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
-import type { WatchCreateRequest_FilterType } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import type { LoggedEvent } from '../../store/event-log.ts'
+import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
 import type { Call } from '../call.ts'
 import type { LongPollAnswer, LongPollRequest } from '../services.ts'
 import { eventAnswer, isWanted } from './answers.ts'
 import type { LogAccess, Waiting, WatchContext } from './context.ts'
+import type { HubQuery } from './hub.ts'
 import { isEmptyRange, type KeyRange, rangeOf } from './key-range.ts'
 import { ReaderRights } from './reader-rights.ts'
-import type { Subscriber } from './tail.ts'
 
 /**
  * One answer as soon as there is an event at or after `startRevision`, an empty one after `waitMs` (at the most
  * LIMITS.waitMaxSeconds), or the compacted revision. An answer is complete from `startRevision` through its `revision`,
  * which never lies above the store's; whole revisions only.
  *
- * Fails for lack of permission, also when that goes while it waits, with the store's error when the log can't be read in that time, with `Canceled` when the client goes away, and
- * for a range that holds no key or a negative revision as a watch does.
+ * Fails for lack of permission, also when that goes while it waits, with the store's error when the log can't be read in
+ * that time, with `Canceled` when the client goes away, and for a range that holds no key or a negative revision as a watch
+ * does.
  */
 export async function longPoll(
   context: WatchContext,
@@ -38,7 +39,7 @@ export async function longPoll(
   if (call.signal.aborted) abort()
   context.waiting.add(poll)
   try {
-    const answer = await run(context, log, poll)
+    const answer = await run(context.environment, log, poll)
     if (call.signal.aborted) throw EtcdError.of('Canceled')
     if (poll.error !== undefined) throw poll.error
     if ('events' in answer) context.eventsSent += answer.events.length
@@ -48,43 +49,27 @@ export async function longPoll(
     if (poll.error !== undefined) throw poll.error
     throw context.isStopped ? EtcdError.of('Stopped', error) : error
   } finally {
-    log.tail.unsubscribe(poll)
     log.release()
     context.waiting.delete(poll)
     call.signal.removeEventListener('abort', abort)
   }
 }
 
-async function run(context: WatchContext, log: LogAccess, poll: Poll): Promise<LongPollAnswer> {
-  const { clock } = context.environment
+async function run({ clock }: Environment, log: LogAccess, poll: Poll): Promise<LongPollAnswer> {
   const endsAtMs = clock.now() + Math.min(poll.request.waitMs, LIMITS.waitMaxSeconds * 1000)
-  const found = await readPast(log, poll, endsAtMs)
-  if (found !== undefined) return found
-  log.tail.subscribe(poll)
-  await clock.sleep(endsAtMs - clock.now(), poll.signal)
-  return poll.answer(log.tail.completeThrough(poll))
-}
-
-/** What the log holds already; undefined when that is nothing, and the poll's position is level with the head. */
-async function readPast(log: LogAccess, poll: Poll, endsAtMs: number): Promise<LongPollAnswer | undefined> {
-  const { startRevision, prevKv } = poll.request
-  if (startRevision === 0n) {
-    poll.position = await log.tail.refresh(poll.signal, endsAtMs)
-    return undefined
-  }
-  for (let after = startRevision - 1n; ; after = poll.position) {
-    const page = await log.reader.read({ after, range: poll.range, prevKv }, poll.signal, endsAtMs)
-    const { revision, compactRevision } = page.head
-    if (startRevision < compactRevision) return { revision, compactRevision }
-    poll.position = page.through
-    poll.keep(page.events)
-    if (poll.hasEvents) return poll.answer(page.through)
-    if (page.through >= revision) return undefined
+  for (;;) {
+    const waitMs = Math.max(0, endsAtMs - clock.now())
+    const { query } = poll
+    const page =
+      (await log.hub.next(query, waitMs, poll.signal)) ??
+      (await log.reader.read({ ...query, after: query.after ?? 0n }, poll.signal, endsAtMs))
+    poll.take(page)
+    if (poll.isAnswered || poll.signal.aborted || clock.now() >= endsAtMs) return poll.answer
   }
 }
 
 /** One client that waits for the next events. */
-class Poll implements Subscriber, Waiting {
+class Poll implements Waiting {
   readonly range: KeyRange
   readonly request: LongPollRequest
   readonly kind = 'long poll'
@@ -92,12 +77,13 @@ class Poll implements Subscriber, Waiting {
   readonly behind = 0
   readonly lowest = undefined
   readonly unsentEvents = 0
-  position = 0n
-  private readonly done = new AbortController()
-  private readonly events: LoggedEvent[] = []
-  private compactRevision: bigint | undefined
   readonly rights: ReaderRights
   error: EtcdError | undefined
+  private readonly done = new AbortController()
+  private events: readonly LoggedEvent[] = []
+  /** Complete through this revision; undefined: nothing was read yet. */
+  private position: bigint | undefined
+  private compactRevision: bigint | undefined
 
   constructor(range: KeyRange, request: LongPollRequest, rights: ReaderRights) {
     this.range = range
@@ -105,16 +91,13 @@ class Poll implements Subscriber, Waiting {
     this.rights = rights
   }
 
-  get prevKv(): boolean {
-    return this.request.prevKv
-  }
-
-  get filters(): readonly WatchCreateRequest_FilterType[] {
-    return this.request.filters
-  }
-
-  get startRevision(): bigint {
-    return this.request.startRevision
+  /** What it waits for now. Without a start, from the revision at which it was asked first. */
+  get query(): HubQuery {
+    const { range, position } = this
+    const { prevKv, startRevision } = this.request
+    const asked = startRevision > 0n ? startRevision - 1n : undefined
+    const after = position === undefined || (asked !== undefined && asked > position) ? asked : position
+    return { range, prevKv, after, fresh: position === undefined && this.rights.areChecked }
   }
 
   /** Aborts when there is no reason to wait any longer. */
@@ -122,40 +105,33 @@ class Poll implements Subscriber, Waiting {
     return this.done.signal
   }
 
-  get hasEvents(): boolean {
-    return this.events.length > 0
+  take({ head, through, intactAfter, events }: EventPage): void {
+    const { after } = this.query
+    const { startRevision } = this.request
+    const isTooOld = startRevision > 0n && this.position === undefined && startRevision < head.compactRevision
+    if (isTooOld || (after !== undefined && after < intactAfter)) this.compactRevision = head.compactRevision
+    this.events = events.filter((event) => isWanted(event, this.request))
+    this.position = through
   }
 
-  keep(events: readonly LoggedEvent[]): void {
-    for (const event of events) if (isWanted(event, this)) this.events.push(event)
+  get isAnswered(): boolean {
+    return this.events.length > 0 || this.compactRevision !== undefined
   }
 
-  deliver(_revision: bigint, events: LoggedEvent[]): void {
-    this.keep(events)
-    if (this.hasEvents) this.done.abort()
-  }
-
-  compacted(compactRevision: bigint): void {
-    this.compactRevision = compactRevision
-    this.done.abort()
-  }
-
-  failed(error: EtcdError): void {
-    this.error = error
-    this.done.abort()
+  get answer(): LongPollAnswer {
+    const { compactRevision, position: revision = 0n } = this
+    if (compactRevision !== undefined) return { revision, compactRevision }
+    return { revision, events: this.events.map((event) => eventAnswer(event, this.request)) }
   }
 
   dismiss(refusalOf: (range: KeyRange) => EtcdError | undefined): void {
     const refusal = refusalOf(this.range)
-    if (refusal !== undefined) this.failed(refusal)
+    if (refusal === undefined) return
+    this.error = refusal
+    this.end()
   }
 
   end(): void {
     this.done.abort()
-  }
-
-  answer(revision: bigint): LongPollAnswer {
-    if (this.compactRevision !== undefined) return { revision, compactRevision: this.compactRevision }
-    return { revision, events: this.events.map((event) => eventAnswer(event, this)) }
   }
 }

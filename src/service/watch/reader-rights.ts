@@ -31,6 +31,16 @@ export class ReaderRights {
     return this.#caller === undefined || (this.#isUniform && this.#caller.inForce.authVersion === authVersion)
   }
 
+  /** Whether it matters who the client is: not while authentication is off. */
+  get areChecked(): boolean {
+    return this.#caller?.inForce.enabled ?? false
+  }
+
+  /** Whether everything that the client watches was permitted under rights that came after this version. */
+  areLaterThan(authVersion: bigint): boolean {
+    return this.#isUniform && this.#caller !== undefined && this.#caller.inForce.authVersion > authVersion
+  }
+
   /**
    * Lets a watch begin.
    * @throws EtcdError UserEmpty, InvalidAuthToken, PermissionDenied

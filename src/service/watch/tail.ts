@@ -2,6 +2,7 @@ import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../store/event-log.ts'
 import { boundedRead } from './bounded-read.ts'
+import type { Hub } from './hub.ts'
 import { hullOf, type KeyRange } from './key-range.ts'
 import { type PollInterval, PollPace, retryDelayMs } from './pace.ts'
 import { RangeIndex } from './range-index.ts'
@@ -30,7 +31,14 @@ export interface TailOptions {
   readonly interval: PollInterval
   /** Whether to ask the log only for the keys that somebody waits for: right for few subscribers, not for many. */
   readonly filtered: boolean
+  /** Who tells when there is something to read, with what there is; without one the tail looks from time to time. */
+  readonly hub?: Hub
 }
+
+/** How long a hub is asked to wait for something. */
+const HUB_WAIT_MS = 25_000
+
+const EVERYTHING: KeyRange = { key: new Uint8Array([0]), rangeEnd: new Uint8Array([0]) }
 
 /** Above every revision: asks for the head alone. */
 const PAST_THE_END = 2n ** 63n - 1n
@@ -138,7 +146,7 @@ export class Tail {
     try {
       while (this.isWanted()) {
         const succeeded = await this.readOnce()
-        if (succeeded && !this.isUrgent()) await this.sleepUntilPoll()
+        if (succeeded && !this.isUrgent()) await this.pause()
       }
     } catch (error) {
       this.options.environment.log('error', 'the tail of the log broke', { error })
@@ -163,10 +171,37 @@ export class Tail {
     return behind || this.joining.size > 0 || this.refreshers.size > 0 || this.written > this.head
   }
 
-  private async sleepUntilPoll(): Promise<void> {
+  /** Until it is time for the next read: with a hub, that is when the hub can't say what there is. */
+  private async pause(): Promise<void> {
+    const { environment, hub } = this.options
     this.polling = new AbortController()
-    await this.options.environment.clock.sleep(this.pace.next(), this.polling.signal)
+    const { signal } = this.polling
+    const followed = hub !== undefined && (await this.follow(hub, signal))
+    if (!followed) await environment.clock.sleep(this.pace.next(), signal)
     this.polling = undefined
+  }
+
+  /** Takes what the hub tells, for as long as nothing else is wanted. False: the hub is away. */
+  private async follow(hub: Hub, signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted && this.isWanted() && !this.isUrgent()) {
+      const query = this.nextQuery()
+      let page: EventPage | undefined
+      try {
+        page = await hub.next(
+          { ...query, range: query.range ?? EVERYTHING, fresh: false },
+          HUB_WAIT_MS,
+          signal,
+        )
+      } catch (error) {
+        this.options.environment.log('warn', 'the hub of the log is away; the log is read instead', { error })
+        return false
+      }
+      // What has changed meanwhile may have changed what is asked for.
+      if (page === undefined || signal.aborted) return true
+      // The hub may be a moment behind what was read here.
+      if (page.through >= query.after) this.take(query, page)
+    }
+    return true
   }
 
   /** Whether the read succeeded. After a failure it has also waited. */
@@ -291,9 +326,10 @@ export class Tail {
     this.subscribers.add(subscriber)
     if (subscriber.prevKv) this.prevKvs++
     this.current ??= subscriber.position
-    if (subscriber.position >= this.current) return
-    this.joining.set(subscriber, subscriber.position)
-    this.polling?.abort()
+    const isJoining = subscriber.position < this.current
+    if (isJoining) this.joining.set(subscriber, subscriber.position)
+    // A hub was asked for what the others wait for.
+    if (isJoining || this.options.hub !== undefined) this.polling?.abort()
   }
 }
 

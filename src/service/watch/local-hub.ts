@@ -1,0 +1,153 @@
+import type { Clock } from '../../environment.ts'
+import type { EtcdError } from '../../etcd/errors.ts'
+import { LIMITS } from '../../etcd/limits.ts'
+import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
+import type { Hub, HubQuery } from './hub.ts'
+import type { KeyRange } from './key-range.ts'
+import type { RecentLog } from './recent-log.ts'
+import type { Subscriber, Tail } from './tail.ts'
+
+export interface LocalHubOptions {
+  /** Reads `recent`, so that what it has seen is there for those who come a moment later. */
+  readonly tail: Tail
+  readonly recent: RecentLog
+  readonly clock: Clock
+  /** Whether those who wait differ in what they wait for: then the end of the log is kept with all that is in it. */
+  readonly shared: boolean
+}
+
+/**
+ * A hub on a tail of its own process. Whoever comes from a position that the tail went by a moment ago is answered from
+ * what it saw; all others from the same position share the read that goes back there.
+ */
+export class LocalHub implements Hub {
+  readonly #options: LocalHubOptions
+  #waiters = 0
+  #restingSinceMs = 0
+  #reaching: Promise<void> | undefined
+
+  constructor(options: LocalHubOptions) {
+    this.#options = options
+  }
+
+  /** Those who wait at the moment. */
+  get waiters(): number {
+    return this.#waiters
+  }
+
+  async next(query: HubQuery, waitMs: number, signal: AbortSignal): Promise<EventPage | undefined> {
+    const { tail, clock } = this.#options
+    const endsAtMs = clock.now() + waitMs
+    this.#forgetTheOld()
+    this.#waiters++
+    try {
+      const wanted =
+        query.after === undefined || query.fresh ? await tail.refresh(signal, endsAtMs) : undefined
+      const after = query.after ?? wanted ?? 0n
+      const page = await this.#page({ ...query, after }, signal)
+      if (page === undefined || page.events.length > 0) return page
+      return await this.#wait({ ...query, after }, page, endsAtMs, signal)
+    } finally {
+      this.#waiters--
+      this.#restingSinceMs = clock.now()
+    }
+  }
+
+  /** While nobody waits nothing is read, and what was seen last would be the start of an ever longer way. */
+  #forgetTheOld(): void {
+    const { clock, recent } = this.#options
+    const isOld = clock.now() - this.#restingSinceMs > LIMITS.watchRecentMs
+    if (this.#waiters === 0 && isOld) recent.forget()
+  }
+
+  /** What is known above the position; undefined when it lies too far back. */
+  async #page({ after, range, prevKv }: Positioned, signal: AbortSignal): Promise<EventPage | undefined> {
+    const { recent } = this.#options
+    const known = () => recent.page(after, range, prevKv)
+    // Somebody who comes from elsewhere may be going back already, perhaps as far.
+    if (known() === undefined) await this.#reaching
+    if (known() === undefined) await this.#reachBack({ after, range, prevKv }, signal)
+    return known()
+  }
+
+  #reachBack({ after, range, prevKv }: Positioned, signal: AbortSignal): Promise<void> {
+    const { recent, shared, clock } = this.#options
+    const query = { after, prevKv, ...(!shared && { range }) }
+    // When it can't be read, whoever asked finds that out by reading it alone.
+    const reaching = recent.reachBack(query, clock, signal).catch(() => {})
+    this.#reaching = reaching
+    return reaching
+  }
+
+  async #wait(
+    { range, prevKv, after }: Positioned,
+    known: EventPage,
+    endsAtMs: number,
+    signal: AbortSignal,
+  ): Promise<EventPage> {
+    const { tail, clock, recent } = this.#options
+    const waiter = new Waiter(range, prevKv, after, known.through)
+    const abort = () => waiter.wake()
+    signal.addEventListener('abort', abort, { once: true })
+    tail.subscribe(waiter)
+    try {
+      if (!signal.aborted) await clock.sleep(endsAtMs - clock.now(), waiter.signal)
+      if (waiter.error !== undefined) throw waiter.error
+      const { events, lostBefore = known.intactAfter } = waiter
+      return {
+        head: recent.head ?? known.head,
+        through: tail.completeThrough(waiter),
+        intactAfter: lostBefore,
+        events,
+      }
+    } finally {
+      tail.unsubscribe(waiter)
+      signal.removeEventListener('abort', abort)
+    }
+  }
+}
+
+type Positioned = Omit<HubQuery, 'after' | 'fresh'> & { readonly after: bigint }
+
+/** One who waits at the tail, until the first page that has something for it. */
+class Waiter implements Subscriber {
+  readonly range: KeyRange
+  readonly prevKv: boolean
+  readonly startRevision: bigint
+  readonly position: bigint
+  readonly events: LoggedEvent[] = []
+  /** Revisions before this one are lost, and it needed them. */
+  lostBefore: bigint | undefined
+  error: EtcdError | undefined
+  readonly #done = new AbortController()
+
+  constructor(range: KeyRange, prevKv: boolean, after: bigint, position: bigint) {
+    this.range = range
+    this.prevKv = prevKv
+    this.startRevision = after + 1n
+    this.position = position
+  }
+
+  get signal(): AbortSignal {
+    return this.#done.signal
+  }
+
+  wake(): void {
+    this.#done.abort()
+  }
+
+  deliver(_revision: bigint, events: LoggedEvent[]): void {
+    this.events.push(...events)
+    this.wake()
+  }
+
+  compacted(compactRevision: bigint): void {
+    this.lostBefore = compactRevision
+    this.wake()
+  }
+
+  failed(error: EtcdError): void {
+    this.error = error
+    this.wake()
+  }
+}
