@@ -107,6 +107,15 @@ create table :schema.revision_note (
   revision bigint not null
 );
 
+-- How the scheduled trigger's runs went, for whoever asks for metrics: the isolate that ran it has gone by then. One row.
+create table :schema.scheduled_run (
+  id           int primary key check (id = 1),
+  began_at     timestamptz,                    -- null: none ever began, ended, succeeded
+  ended_at     timestamptz,                    -- before began_at: it runs still, or was cut off
+  succeeded_at timestamptz,
+  failed_steps text not null                   -- of the last one that ended, between spaces
+);
+
 -- Whether callers have to say who they are. One row. etcd's auth revision counts the changes of users and roles, and
 -- switching off, but not switching on: so head.auth_version stands beside it, which rises with all of them. Whoever was
 -- authorized under one version is refused under another (docs/adr/0005-authorization.md).
@@ -144,6 +153,7 @@ create table :schema.auth_permission (
 
 insert into :schema.head values (1, 1, -1, 1, '');
 insert into :schema.sweep values (1, 0, 0);
+insert into :schema.scheduled_run values (1, null, null, null, '');
 -- Two random UUIDs have 244 random bits, from the same source as keys of pgcrypto.
 insert into :schema.auth
 values (1, false, 1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')));
@@ -156,5 +166,6 @@ from (select array_agg(('x' || left(replace(gen_random_uuid()::text, '-', ''), 1
 -- such a query is worth being compiled (jit), which takes half a second.
 analyze :schema.head;
 analyze :schema.sweep;
+analyze :schema.scheduled_run;
 analyze :schema.auth;
 analyze :schema.cluster;

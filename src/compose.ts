@@ -21,7 +21,10 @@ import { createLease } from './service/lease/index.ts'
 import { createLock } from './service/lock/index.ts'
 import { createHealth, createMaintenance } from './service/maintenance/index.ts'
 import { Quota } from './service/maintenance/quota.ts'
+import type { Hub } from './service/watch/hub.ts'
 import { createWatch } from './service/watch/index.ts'
+import { pollIntervalUpTo } from './service/watch/pace.ts'
+import type { WriteCoordinator } from './store/coordinated-writes.ts'
 import { Engine, type EngineMemory } from './store/engine.ts'
 import type { Sql } from './store/sql.ts'
 import { Store } from './store/store.ts'
@@ -38,10 +41,15 @@ export interface ComposeOptions {
   readonly clientUrls?: () => readonly string[]
   /** What outlives an application that lives for one request. */
   readonly memory?: Memory
+  /** Where the requests of many such applications meet. */
+  readonly coordinator?: Coordinator
 }
 
 /** What was asked of the database once, for a process or isolate; nothing in it belongs to any request. */
 export type Memory = EngineMemory & AccessMemory & { tokens?: Tokens }
+
+/** Runs writes in batches with those of others, tells of events, and of itself for the metrics. */
+export type Coordinator = WriteCoordinator & Hub & { sample(): Promise<void> }
 
 /** Everything between the driver and the transport. */
 export interface Application {
@@ -55,12 +63,9 @@ export interface Application {
   close(): Promise<void>
 }
 
-/** A watch looks again this soon after events; then less and less often. */
-const POLL_INTERVAL_MIN_MS = 50
-
 /** Puts the application together on a driver: the one place that knows every part. */
 export function compose(options: ComposeOptions): Application {
-  const { sql, config, environment, instruments, resident, memory = {} } = options
+  const { sql, config, environment, instruments, resident, memory = {}, coordinator } = options
   const slow = new SlowStatements(config.warningApplyDuration, environment.log, instruments.slowStatements)
   let quota: Quota | undefined
   const engine = new Engine({
@@ -77,6 +82,7 @@ export function compose(options: ComposeOptions): Application {
       quota?.written(batch.requests.length, bytes)
     },
     memory,
+    ...(coordinator && { coordinator }),
   })
   const store = new Store(engine)
   if (config.quotaBackendBytes !== undefined) {
@@ -92,7 +98,8 @@ export function compose(options: ComposeOptions): Application {
     identity: () => store.identity(),
     environment,
     sharedTail: resident,
-    pollIntervalMs: { min: Math.min(POLL_INTERVAL_MIN_MS, pollInterval), max: pollInterval },
+    ...(coordinator && { hub: coordinator }),
+    pollIntervalMs: pollIntervalUpTo(pollInterval),
     progressIntervalMs: config.watchProgressNotifyInterval,
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })
@@ -150,7 +157,9 @@ export function compose(options: ComposeOptions): Application {
       instruments,
       messageBytesMax: config.maxRequestBytes + LIMITS.messageOverheadBytes,
       warningUnaryMs: config.warningUnaryRequestDuration,
-      sampleStore: () => sampler.refresh(),
+      sampleStore: async () => {
+        await Promise.all([sampler.refresh(), coordinator?.sample()])
+      },
       origins: config.cors,
       hosts: config.hostWhitelist,
     },
@@ -168,7 +177,7 @@ export function compose(options: ComposeOptions): Application {
 }
 
 async function sampleOf(store: Store): Promise<StoreSample> {
-  const { head, size, sizeInUse, sweptRevision } = await store.status.read()
+  const { head, ...sizes } = await store.status.read()
   const { revision, compactRevision } = head
-  return { revision, compactRevision, sweptRevision, size, sizeInUse }
+  return { revision, compactRevision, ...sizes }
 }

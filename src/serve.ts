@@ -60,7 +60,13 @@ export async function serve(
       servers.push(await listen(urls, createGateway(context, serves), tls))
     }
     if (config.retention !== undefined) {
-      compacting = runCompactor(application.store, config.retention, environment, stopping.signal)
+      compacting = runCompactor(
+        application.store,
+        config.retention,
+        environment,
+        instruments.triggerFailures,
+        stopping.signal,
+      )
     }
     const [clients, metrics] = servers.map(({ urls }) => urls)
     // What is advertised as it was configured may have got its port only now.

@@ -1,38 +1,46 @@
 /**
  * The Cloudflare Worker: the same application as the Node server's, on one database connection a request, since
- * nothing that does I/O may outlive the request that made it. It never migrates.
+ * nothing that does I/O may outlive the request that made it. Where a coordinator is bound, requests meet there to write
+ * and to wait. It never migrates.
  */
 import { type Application, compose, type Memory } from './compose.ts'
 import { type Config, readConfig } from './config/config.ts'
 import type { Bindings } from './edge/bindings.ts'
 import { openConnection } from './edge/connection.ts'
+import { CoordinatorClient } from './edge/coordinator/client.ts'
+import { CoordinatorGauges } from './edge/coordinator/gauges.ts'
+import { workerEnvironment } from './edge/environment.ts'
+import { runScheduled } from './edge/trigger.ts'
+import type { Environment } from './environment.ts'
 import { toResponse } from './gateway/answer.ts'
 import { createApp } from './gateway/app.ts'
 import { errorAnswer, toEtcdError } from './gateway/errors.ts'
 import { upgradeInWorker } from './gateway/websocket/worker-websocket.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
-import { runTrigger } from './service/compactor/index.ts'
-import { systemEnvironment } from './system-environment.ts'
 
 /** What of Cloudflare's ExecutionContext is used. */
 interface Execution {
   waitUntil(work: Promise<unknown>): void
 }
 
+export { Coordinator } from './edge/coordinator/object.ts'
+
 // These hold no I/O, so they may live as long as the isolate.
 const app = createApp()
 const instruments = createInstruments()
 const memory: Memory = {}
-const print = (line: string): void => console.log(line)
+/** The same for all requests of an isolate, for it has one set of bindings. */
+let isCoordinated = false
+const gauges = new CoordinatorGauges(instruments.metrics, () => isCoordinated)
 
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
     let application: Application
     try {
-      application = open(bindings).application
+      application = open(bindings, execution).application
     } catch (error) {
-      return toResponse(errorAnswer(toEtcdError(error, createLog('info', print))))
+      return toResponse(errorAnswer(toEtcdError(error, createLog('info', console.log))))
     }
     const upgraded = upgradeInWorker(request, application.context)
     if (upgraded !== undefined) {
@@ -51,22 +59,47 @@ export default {
     return new Response(readable, response)
   },
 
-  /** The trigger of wrangler.toml: ends leases that are due, compacts as configured, frees space, minds the quota. */
-  async scheduled(_event: unknown, bindings: Bindings, _execution: Execution): Promise<void> {
-    const { application, config } = open(bindings)
-    const { store, context } = application
+  /** The trigger of wrangler.toml. Fails when a step of it failed, so that the platform counts the run as failed. */
+  async scheduled(_event: unknown, bindings: Bindings, execution: Execution): Promise<void> {
+    const { application, config } = open(bindings, execution)
     try {
-      await runTrigger(store, config.retention, context.environment, new AbortController().signal)
-      await application.checkQuota()
+      await runScheduled({
+        application,
+        retention: config.retention,
+        environment: application.context.environment,
+        failures: instruments.triggerFailures,
+      })
     } finally {
       await application.close()
     }
   },
 }
 
-function open(bindings: Bindings): { application: Application; config: Config } {
+function open(bindings: Bindings, execution: Execution): { application: Application; config: Config } {
   const config = readConfig({}, bindings)
-  const environment = systemEnvironment(createLog(config.logLevel, print))
+  const environment = workerEnvironment(config)
   const sql = openConnection(bindings)
-  return { application: compose({ sql, config, environment, instruments, resident: false, memory }), config }
+  const coordinator = openCoordinator(bindings, config, environment, execution)
+  const application = compose({
+    sql,
+    config,
+    environment,
+    instruments,
+    resident: false,
+    memory,
+    ...(coordinator && { coordinator }),
+  })
+  return { application, config }
+}
+
+function openCoordinator(
+  { COORDINATOR }: Bindings,
+  { schema }: Config,
+  environment: Environment,
+  execution: Execution,
+): CoordinatorClient | undefined {
+  isCoordinated = COORDINATOR !== undefined
+  if (COORDINATOR === undefined) return undefined
+  const waitUntil = (work: Promise<unknown>) => execution.waitUntil(work)
+  return new CoordinatorClient({ namespace: COORDINATOR, schema, environment, gauges, waitUntil })
 }

@@ -97,4 +97,9 @@ export const LIMITS = {
   sweepDelayMs: 5_000,
   /** Log rows that one compaction batch looks at. */
   compactionRowsPerBatch: 1000,
+  /**
+   * After this long a Worker's scheduled trigger begins nothing more: well before its next run, and before the fifteen
+   * minutes that the platform gives it.
+   */
+  scheduledRunMs: 60_000,
 } as const

@@ -13,6 +13,8 @@ export interface Instruments {
   readonly slowStatements: Counter
   readonly operations: OperationCounters
   readonly leases: LeaseCounters
+  /** Runs of the timer or of the scheduled trigger that failed. */
+  readonly triggerFailures: Counter
   readonly store: StoreGauges
 }
 
@@ -84,6 +86,10 @@ export function createInstruments(detail: 'basic' | 'extensive' = 'basic'): Inst
       ),
       revoked: counter('etcd_debugging_lease_revoked_total', 'The total number of revoked leases.'),
     },
+    triggerFailures: counter(
+      'edgetcd_trigger_failures_total',
+      'Runs of the compaction timer or of the scheduled trigger that failed here.',
+    ),
     store: new StoreGauges(metrics),
   }
 }

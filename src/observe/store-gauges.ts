@@ -1,4 +1,6 @@
+import type { ScheduledRunsStatus } from '../store/scheduled-runs.ts'
 import type { Metrics } from './metrics.ts'
+import { gaugeScheduledRuns } from './scheduled-run-gauges.ts'
 
 /** What the database knows of the store, asked in one small statement. */
 export interface StoreSample {
@@ -8,6 +10,7 @@ export interface StoreSample {
   readonly sweptRevision: bigint
   readonly size: bigint
   readonly sizeInUse: bigint
+  readonly scheduledRuns: ScheduledRunsStatus
 }
 
 /** The metrics that only the database knows. They outlive whatever asks it, and the database's own absence. */
@@ -65,6 +68,7 @@ export class StoreGauges {
       "Revisions of the store that this server's watches have not seen yet; 0 while none waits.",
       () => this.#revisionLag,
     )
+    gaugeScheduledRuns(metrics, () => this.#sample?.scheduledRuns)
   }
 
   /** When the database was last asked, in milliseconds on the clock, whatever it answered. */

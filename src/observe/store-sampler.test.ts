@@ -11,6 +11,7 @@ const SAMPLE: StoreSample = {
   sweptRevision: 70n,
   size: 5000n,
   sizeInUse: 4000n,
+  scheduledRuns: { beganMs: 3_500n, endedMs: 2_000n, succeededMs: undefined, failedSteps: ['sweep'] },
 }
 
 function setUp() {
@@ -33,6 +34,7 @@ function setUp() {
       position = revision
     },
     refresh: () => sampler.refresh(),
+    page: () => metrics.text(),
     value: (name: string) => new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics.text())?.[1],
   }
 }
@@ -41,6 +43,23 @@ it('knows nothing before it has asked', () => {
   const { value } = setUp()
   expect(value('etcd_server_has_leader')).toBe('0')
   expect(value('etcd_debugging_mvcc_current_revision')).toBeUndefined()
+})
+
+it('tells how the scheduled trigger went, whoever ran it', async () => {
+  const { asked, refresh, page } = setUp()
+  expect(page()).not.toMatch(/^edgetcd_trigger_\w+[ {]/m)
+  const refreshed = refresh()
+  asked[0]?.(SAMPLE)
+  await refreshed
+  expect(page().match(/^edgetcd_trigger_.*$/gm)).toEqual([
+    'edgetcd_trigger_began_timestamp_seconds 3.5',
+    'edgetcd_trigger_ended_timestamp_seconds 2',
+    'edgetcd_trigger_failed{step="record"} 0',
+    'edgetcd_trigger_failed{step="leases"} 0',
+    'edgetcd_trigger_failed{step="compaction"} 0',
+    'edgetcd_trigger_failed{step="quota"} 0',
+    'edgetcd_trigger_failed{step="sweep"} 1',
+  ])
 })
 
 it('asks once in five seconds, whoever wants to know', async () => {

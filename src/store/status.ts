@@ -1,5 +1,6 @@
 import { type Alarm, alarmsIn } from './alarms.ts'
 import { headAt, type Reader } from './reader.ts'
+import { type ScheduledRunsStatus, scheduledRunsAt } from './scheduled-runs.ts'
 import type { Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import statusSql from './statements/status.sql'
@@ -13,6 +14,7 @@ export interface StoreStatus {
   readonly sizeInUse: bigint
   /** What was compacted has been removed up to here. */
   readonly sweptRevision: bigint
+  readonly scheduledRuns: ScheduledRunsStatus
   readonly alarms: readonly Alarm[]
 }
 
@@ -33,7 +35,8 @@ export class StatusReader {
       size: rows[0]?.[4] as bigint,
       sizeInUse: rows[0]?.[5] as bigint,
       sweptRevision: rows[0]?.[6] as bigint,
-      alarms: alarmsIn(rows, 7),
+      scheduledRuns: scheduledRunsAt(rows[0], 7),
+      alarms: alarmsIn(rows, 11),
     }
   }
 }

@@ -38,6 +38,7 @@ import {
 import { keysAtMost, RangeReader, type RangeResult, SHORT_RANGE_KEYS_MAX } from './range.ts'
 import { type RangePart, RangeParts } from './range-parts.ts'
 import { headAt, type Reader } from './reader.ts'
+import { ScheduledRuns } from './scheduled-runs.ts'
 import { Snapshots } from './snapshot.ts'
 import { Space } from './space.ts'
 import type { Statement } from './sql.ts'
@@ -76,6 +77,7 @@ export class Store {
   readonly events: SqlEventLog
   readonly leases: Leases
   readonly compaction: Compaction
+  readonly scheduledRuns: ScheduledRuns
   readonly history: HistoryHash
   readonly snapshots: Snapshots
   readonly status: StatusReader
@@ -108,6 +110,7 @@ export class Store {
     this.events = engine.events
     this.leases = new Leases(reader, statement, engine, authority)
     this.compaction = new Compaction(engine.sql, statement)
+    this.scheduledRuns = new ScheduledRuns(engine.sql, statement)
     this.history = new HistoryHash(reader, statement, () => this.head())
     this.#parts = new RangeParts(reader, statement)
     this.snapshots = new Snapshots(reader, statement, this.#parts)

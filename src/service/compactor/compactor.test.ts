@@ -116,8 +116,15 @@ describe("a server's timer", () => {
       return 1
     }
     const stop = new AbortController()
-    const running = runCompactor(store, keep(5n), environment, stop.signal)
+    let failures = 0
+    const counter = {
+      add: (amount: number) => {
+        failures += amount
+      },
+    }
+    const running = runCompactor(store, keep(5n), environment, counter, stop.signal)
     await settled()
+    expect(failures).toBe(1)
     expect(environment.lines).toEqual([{ level: 'error', message: 'a compaction run failed' }])
     fails = false
     await clock.pass(2 * 300_000)

@@ -3,6 +3,7 @@ import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import { CompactionRequestSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import type { Counter } from '../../observe/metrics.ts'
 import type { Store } from '../../store/store.ts'
 import { errorText } from '../../thrown.ts'
 
@@ -35,16 +36,27 @@ export async function runTrigger(
   { clock }: Environment,
   signal: AbortSignal,
 ): Promise<TriggerResult> {
-  // Reading the head ends what is due.
-  const head = await store.head()
-  const goal = retention && (await goalOf(store, retention, head.revision))
-  const compactedTo =
-    goal !== undefined && goal > head.compactRevision && goal > 0n
-      ? await compactTo(store, goal, signal)
-      : undefined
+  const compactedTo = await compactAsRetained(store, retention, signal)
   if (compactedTo !== undefined) await clock.sleep(LIMITS.sweepDelayMs, signal)
   if (signal.aborted) return { compactedTo, batches: 0 }
   return { compactedTo, batches: await store.compaction.sweep(signal) }
+}
+
+/**
+ * Notes the current revision, and moves the compact revision as the retention says. Gives the revision that the store was
+ * compacted to by this; undefined when there was nothing to do.
+ * @throws EtcdError
+ */
+export async function compactAsRetained(
+  store: Store,
+  retention: Retention | undefined,
+  signal: AbortSignal,
+): Promise<bigint | undefined> {
+  // Reading the head ends the leases that are due.
+  const head = await store.head()
+  const goal = retention && (await goalOf(store, retention, head.revision))
+  if (goal === undefined || goal <= head.compactRevision || goal <= 0n) return undefined
+  return await compactTo(store, goal, signal)
 }
 
 async function goalOf(store: Store, retention: Retention, revision: bigint): Promise<bigint | undefined> {
@@ -75,11 +87,12 @@ export function intervalMsOf(retention: Retention): number {
   return Math.max(1_000, Math.min(retention.seconds * 1_000, PERIODIC_INTERVAL_MS_MAX) / NOTES_A_PERIOD)
 }
 
-/** Runs the trigger by a timer until `signal` aborts. A run that fails is logged; the next one makes up for it. */
+/** Runs the trigger by a timer until `signal` aborts. A run that fails is logged and counted; the next one makes up for it. */
 export async function runCompactor(
   store: Store,
   retention: Retention,
   environment: Environment,
+  failures: Counter,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, log } = environment
@@ -88,9 +101,8 @@ export async function runCompactor(
       const { compactedTo } = await runTrigger(store, retention, environment, signal)
       if (compactedTo !== undefined) log('info', 'compacted', { revision: String(compactedTo) })
     } catch (error) {
-      log('error', 'a compaction run failed', {
-        error: errorText(error),
-      })
+      failures.add(1)
+      log('error', 'a compaction run failed', { error: errorText(error) })
     }
     await clock.sleep(intervalMsOf(retention), signal)
   }
