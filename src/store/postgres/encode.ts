@@ -1,4 +1,4 @@
-import type { SqlParameter, SqlScalar, SqlType } from '../sql.ts'
+import type { SqlParameter, SqlScalar, SqlType, Statement } from '../sql.ts'
 
 /** The element types of the array parameters: object id, and how one element is written. */
 const ELEMENTS = {
@@ -77,4 +77,16 @@ export function encodeParameter(type: SqlType, value: SqlParameter): string | Bu
     default:
       return type satisfies never
   }
+}
+
+/** The parameters of a statement, each as `encode` has it. Fails with a TypeError when there are too few or too many. */
+export function encodeAll<T>(
+  { name, types }: Statement,
+  parameters: readonly SqlParameter[],
+  encode: (type: SqlType, value: SqlParameter) => T,
+): T[] {
+  if (parameters.length !== types.length) {
+    throw new TypeError(`${name} takes ${types.length} parameters, got ${parameters.length}`)
+  }
+  return types.map((type, i) => encode(type, parameters[i] ?? null))
 }

@@ -3,6 +3,7 @@ import { type ClientConfig, Pool, type PoolConfig } from 'pg'
 import { LIMITS } from '../../etcd/limits.ts'
 import { Slots } from '../../slots.ts'
 import type { Sql, SqlParameter, SqlRow, Statement } from '../sql.ts'
+import { LONG_TIMEOUT_MS, READ_TIMEOUT_MS } from '../timeouts.ts'
 import { connectFailure, statementFailure } from './failure.ts'
 import { CONNECT_TIMEOUT_MS, Pipeline, queryConfig, twice } from './pipeline.ts'
 import { beginSession } from './session.ts'
@@ -11,10 +12,6 @@ import { beginSession } from './session.ts'
 const WRITE_CONNECTIONS_MAX = 4
 /** Reads that may take long. They wait for each other, and nobody else for them. */
 const LONG_CONNECTIONS_MAX = 4
-/** A read is tried twice, and both tries fit into the time of a request. */
-const READ_TIMEOUT_MS = LIMITS.requestTimeoutMs / 2
-/** Large ranges and pages of history may take longer than a request is given. */
-const LONG_TIMEOUT_MS = 120_000
 
 /**
  * Opens a PostgreSQL for a process that lives between requests: one pipelined connection for short reads, a few for

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import { Client, type ClientConfig } from 'pg'
 import { SqlError, type SqlParameter, type SqlRow, type Statement } from '../sql.ts'
 import { TYPES } from './decode.ts'
-import { encodeParameter } from './encode.ts'
+import { encodeAll, encodeParameter } from './encode.ts'
 import { connectFailure, statementFailure } from './failure.ts'
 import { beginSession } from './session.ts'
 
@@ -11,15 +11,10 @@ export const CONNECT_TIMEOUT_MS = 3_000
 
 /** What `pg` is asked for one statement. Prepared once a connection under the statement's name when `prepare`. */
 export function queryConfig(statement: Statement, parameters: readonly SqlParameter[], prepare: boolean) {
-  if (parameters.length !== statement.types.length) {
-    throw new TypeError(
-      `${statement.name} takes ${statement.types.length} parameters, got ${parameters.length}`,
-    )
-  }
   return {
     ...(prepare && { name: statement.name }),
     text: statement.text,
-    values: statement.types.map((type, i) => encodeParameter(type, parameters[i] ?? null)),
+    values: encodeAll(statement, parameters, encodeParameter),
     rowMode: 'array' as const,
     types: TYPES,
   }
