@@ -37,6 +37,7 @@ export function createApp(serves: Serves = 'all'): Hono<App> {
   const app = new Hono<App>({ getPath: (request, options) => routingPath(request, options?.env) })
   const route = (path: string, handler: Handler) => app.all(path, async (c) => toResponse(await handler(c)))
   app.use(withCors)
+  app.use(keptByNobody)
   app.use(beforeRouting(serves))
   if (serves === 'all') {
     for (const [path, rpc] of RPCS) route(path, (c) => answerRpc(rpc, c))
@@ -85,6 +86,16 @@ const withCors: MiddlewareHandler<App> = async (c, next) => {
   }
   if (c.req.method === 'OPTIONS') allowAskedHeaders(headers, header)
   exposeHeaders(headers)
+}
+
+/** Shared caches guess how long to keep an answer that says nothing, be it an error. They keep none but of these methods. */
+const keptByNobody: MiddlewareHandler<App> = async (c, next) => {
+  await next()
+  const { method } = c.req
+  const { headers } = c.res
+  if ((method === 'GET' || method === 'HEAD') && !headers.has('cache-control')) {
+    headers.set('Cache-Control', NO_STORE['Cache-Control'])
+  }
 }
 
 /** What etcd does before it looks at a path's meaning; and keys, whose paths mean nothing to a router. */
@@ -139,9 +150,7 @@ async function answerGetWatch(
   if (acceptsEvents(request.header('accept'))) {
     return await answerServerSentEvents(rpc, request, parameters, context)
   }
-  // Caches may keep a 501, and one for this URL would stand before the events.
-  const refused = errorAnswer(METHOD_NOT_ALLOWED)
-  return { ...refused, headers: { ...refused.headers, ...NO_STORE } }
+  return errorAnswer(METHOD_NOT_ALLOWED)
 }
 
 async function answerHealth(c: HonoContext<App>): Promise<Answer> {

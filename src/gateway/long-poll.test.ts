@@ -102,7 +102,7 @@ describe('GET /v3/watch', () => {
     expect(await response.text()).toBe(
       '{"header":{"revision":"7"},"events":[{"kv":{"key":"YQ==","mod_revision":"7"}}]}',
     )
-    expect(cache).toBe('public, max-age=3600')
+    expect(cache).toBe('public, max-age=3600, must-revalidate')
     expect(link).toBe('/v3/watch?key=YQ&start_revision=8&wait=10')
     expect(response.headers.get('preference-applied')).toBe('wait=10')
   })
@@ -110,7 +110,7 @@ describe('GET /v3/watch', () => {
   it('answers with nothing for a moment, and goes on at another URL', async () => {
     const first = await poll('/v3/watch?key=YQ&start_revision=8&wait=10', NOTHING)
     expect(await first.response.text()).toBe('{"header":{"revision":"7"}}')
-    expect(first.cache).toBe('public, max-age=1')
+    expect(first.cache).toBe('public, max-age=1, must-revalidate')
     expect(first.link).toBe('/v3/watch?key=YQ&start_revision=8&wait=10&cursor=1')
     const second = await poll(first.link ?? '', NOTHING)
     expect(second.link).toBe('/v3/watch?key=YQ&start_revision=8&wait=10&cursor=2')

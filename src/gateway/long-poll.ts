@@ -62,11 +62,13 @@ function success(query: LongPollQuery, { revision, events }: Events, cacheContro
 
 /**
  * Without a start revision the same URL means another thing each time. An empty answer is kept for a moment, so that
- * those who queue behind its wait are answered with it.
+ * those who queue behind its wait are answered with it. A cache may give out no answer for longer while the server
+ * fails, as some do unasked.
  */
 function cacheControl(query: LongPollQuery, { events }: Events): string | undefined {
   if (query.request.startRevision === 0n) return undefined
-  return events.length > 0 ? `public, max-age=${EVENTS_MAX_AGE_SECONDS}` : 'public, max-age=1'
+  const maxAgeSeconds = events.length > 0 ? EVENTS_MAX_AGE_SECONDS : 1
+  return `public, max-age=${maxAgeSeconds}, must-revalidate`
 }
 
 /** Where to go on: never before the asked position, and never at the same URL. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type Answer, plain } from './answer.ts'
+import { type Answer, NO_STORE, plain } from './answer.ts'
 
 /**
  * What etcd's `--host-whitelist` says to a request without TLS: 421 if the name in its Host header isn't listed, by its
@@ -13,7 +13,7 @@ export function refuseHost(hosts: readonly string[], incoming: IncomingMessage):
     `This server doesn't answer to the host name ${JSON.stringify(name)} without TLS.`,
     'If it should, add the name to --host-whitelist, or use https.',
   ]
-  return plain(421, `${text.join('\n')}\n`)
+  return plain(421, `${text.join('\n')}\n`, NO_STORE)
 }
 
 /** As Go splits a host and its port: what can't be split is the name as it is. */

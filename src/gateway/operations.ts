@@ -3,7 +3,7 @@ import type { Call } from '../service/call.ts'
 import type { Health } from '../service/services.ts'
 import { errorText } from '../thrown.ts'
 import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from '../version.ts'
-import { type Answer, json, NO_STORE, plain } from './answer.ts'
+import { type Answer, json, plain } from './answer.ts'
 
 /** Which etcd this behaves as. Clients parse it strictly: X.Y.Z. */
 export const VERSION_ANSWER: Answer = json(
@@ -23,8 +23,8 @@ export const BAD_REQUEST: Answer = plain(400, '400 Bad Request', { Connection: '
 export async function answerHealth(health: Health, call: Call, exclude: readonly string[]): Promise<Answer> {
   const reason = await findFault(health, call, exclude)
   const body = JSON.stringify({ health: String(reason === ''), reason })
-  if (reason !== '') return plain(503, `${body}\n`, NO_STORE)
-  return { status: 200, headers: { 'Content-Type': 'text/plain; charset=utf-8', ...NO_STORE }, body }
+  if (reason !== '') return plain(503, `${body}\n`)
+  return { status: 200, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body }
 }
 
 async function findFault(health: Health, call: Call, exclude: readonly string[]): Promise<string> {
@@ -64,8 +64,8 @@ export async function answerProbe(
     return fault === undefined ? `[+]${check} ok\n` : `[-]${check} failed: ${fault}\n`
   })
   // A failed probe ends in two newlines: one of the list, one of Go's http.Error.
-  if (checks.some((check) => faults[check] !== undefined)) return plain(503, `${lines.join('')}\n`, NO_STORE)
-  return plain(200, `${verbose ? lines.join('') : ''}ok\n`, NO_STORE)
+  if (checks.some((check) => faults[check] !== undefined)) return plain(503, `${lines.join('')}\n`)
+  return plain(200, `${verbose ? lines.join('') : ''}ok\n`)
 }
 
 async function findFaults(health: Health, call: Call): Promise<Partial<Record<Check, string>>> {

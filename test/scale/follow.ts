@@ -1,0 +1,33 @@
+import { statementsOf } from '../statements/sent.ts'
+import type { Gateway } from '../support/gateway.ts'
+import type { Postgres } from '../support/postgres.ts'
+import { startWaiters, writeSteadily } from './waiters.ts'
+
+export interface FollowOptions {
+  readonly count: number
+  readonly seconds: number
+  /** Where the waiters poll, if that isn't the server itself. */
+  readonly pollUrl?: string
+}
+
+/**
+ * Lets `count` waiters follow a prefix while somebody writes to it, two revisions a second. Fails unless each of them
+ * sees each revision once, in order. Gives the statements that PostgreSQL saw, the writer's included.
+ */
+export async function follow(
+  postgres: Postgres,
+  gateway: Gateway,
+  { count, seconds, pollUrl = gateway.url }: FollowOptions,
+): Promise<number> {
+  const prefix = `/scale/${count}/`
+  const startRevision = (await gateway.put(prefix, 'the first')) + 1
+  const statements = await statementsOf(postgres, async () => {
+    const waiters = await startWaiters({ url: pollUrl, prefix, startRevision, count, wait: 30 })
+    try {
+      await waiters.seen(await writeSteadily(gateway, { prefix, perSecond: 2, seconds }))
+    } finally {
+      waiters.close()
+    }
+  })
+  return statements.length
+}

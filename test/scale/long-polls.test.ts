@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startEdgetcd } from '../support/edgetcd.ts'
+import type { GatewayServer } from '../support/etcd.ts'
+import { nginxBinary, startNginx } from '../support/nginx.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { LOG_ENTRIES } from '../support/postgres-log.ts'
+import { startWorkerd } from '../support/workerd.ts'
+import { follow } from './follow.ts'
+
+const SECONDS = 6
+const nginx = nginxBinary()
+
+describe('long polls on one prefix at two writes a second: each sees each revision once, in order', () => {
+  let postgres: Postgres
+  beforeAll(async () => {
+    postgres = await startPostgres(18, { settings: { ...LOG_ENTRIES, log_statement: 'all' } })
+  })
+  afterAll(() => postgres[Symbol.asyncDispose]())
+
+  const database = () => ({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
+
+  /** Runs both crowds one after the other, and compares what PostgreSQL saw of them. */
+  async function compare({ gateway }: GatewayServer, pollUrl?: string): Promise<void> {
+    const options = { seconds: SECONDS, ...(pollUrl !== undefined && { pollUrl }) }
+    const few = await follow(postgres, gateway, { ...options, count: 100 })
+    const many = await follow(postgres, gateway, { ...options, count: 1000 })
+    console.log(`statements for 100: ${few}, for 1,000: ${many}`)
+    expect(many).toBeLessThanOrEqual(few * 1.2)
+  }
+
+  it('on Node a thousand cost the database what a hundred do', async () => {
+    await using server = await startEdgetcd(database())
+    await compare(server)
+  })
+
+  it.skipIf('missing' in nginx)(
+    'a Worker behind a shared cache, each request by itself: a thousand cost what a hundred do',
+    async () => {
+      if ('missing' in nginx) return
+      await using server = await startWorkerd(database())
+      await using cache = await startNginx(nginx.path, server.gateway.url)
+      await compare(server, cache.url)
+    },
+  )
+})
