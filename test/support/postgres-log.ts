@@ -13,11 +13,8 @@ export async function logDuring(postgres: Postgres, action: () => Promise<unknow
   await action()
   const to = await mark(postgres)
   const log = postgres.log()
-  return log
-    .slice(log.indexOf(from), log.indexOf(to))
-    .split(ENTRY)
-    .slice(1)
-    .filter((entry) => !entry.includes(to))
+  // The first and the last are what is left of the marks' own.
+  return log.slice(log.indexOf(from), log.indexOf(to)).split(ENTRY).slice(1, -1)
 }
 
 /** Writes a unique word to the log, and waits until it has come through the pipe: so has all that was before. */
