@@ -20,28 +20,6 @@ export function openConnection(bindings: Bindings): Sql {
     : openSingleConnection({ connectionString: HYPERDRIVE.connectionString })
 }
 
-/** The same for a Durable Object, which holds one connection from request to request. */
-export function openSession(bindings: Bindings): Sql {
-  const { HYPERDRIVE } = bindings
-  return HYPERDRIVE === undefined
-    ? openNeonSession(neonPlace(bindings))
-    : openSingleConnection({ connectionString: HYPERDRIVE.connectionString })
-}
-
-/** Any PostgreSQL's connection string will do where a proxy is asked; without one it must be Neon's. */
-function neonPlace({ DATABASE_URL = '', NEON_PROXY }: Bindings): NeonPlace {
-  const proxy = NEON_PROXY === '' ? undefined : NEON_PROXY
-  const url = URL.canParse(DATABASE_URL) ? new URL(DATABASE_URL) : undefined
-  const atNeon = url?.protocol === 'neon:' || url?.hostname.endsWith('.neon.tech')
-  if (url === undefined || !(atNeon || proxy !== undefined)) {
-    throw new EtcdError(GrpcCode.Unavailable, NO_DATABASE)
-  }
-  if (proxy !== undefined && !URL.canParse(proxy)) {
-    throw new EtcdError(GrpcCode.Unavailable, 'edgetcd: NEON_PROXY must be a URL: http://…')
-  }
-  return { connectionString: DATABASE_URL, proxy }
-}
-
 /**
  * Opens the database that the bindings name, for the coordinator: one session that many requests share, and that is opened
  * anew after it was lost. Fails with an EtcdError when the bindings name none.

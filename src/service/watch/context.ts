@@ -4,14 +4,13 @@ import { LIMITS } from '../../etcd/limits.ts'
 import { Slots } from '../../slots.ts'
 import type { EventLog } from '../../store/event-log.ts'
 import type { Head, Identity } from '../../store/types.ts'
+import { type Follower, followLog } from './follower.ts'
 import type { Hub } from './hub.ts'
 import type { KeyRange } from './key-range.ts'
-import { LocalHub } from './local-hub.ts'
 import { LogReader } from './log-reader.ts'
 import type { PollInterval } from './pace.ts'
 import type { ReaderRights, WatchAccess } from './reader-rights.ts'
-import { RecentLog } from './recent-log.ts'
-import { Tail } from './tail.ts'
+import type { Tail } from './tail.ts'
 
 export interface WatchDependencies {
   readonly events: EventLog
@@ -156,21 +155,8 @@ export class WatchContext {
   }
 
   private newFollower(shared: boolean): Follower {
-    const { environment, dependencies, remote } = this
-    const recent = new RecentLog(this.events)
-    const tail = new Tail({
-      events: recent,
-      environment,
-      interval: dependencies.pollIntervalMs,
-      filtered: !shared,
-      ...(remote && { hub: remote }),
-    })
-    return { tail, hub: new LocalHub({ tail, recent, clock: environment.clock, shared }) }
+    const { environment, events, remote } = this
+    const interval = this.dependencies.pollIntervalMs
+    return followLog({ events, environment, interval, shared, ...(remote && { hub: remote }) })
   }
-}
-
-/** A tail, and the hub on it. */
-interface Follower {
-  readonly tail: Tail
-  readonly hub: Hub
 }

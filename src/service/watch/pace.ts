@@ -6,6 +6,14 @@ export interface PollInterval {
   readonly max: number
 }
 
+/** A watch looks again this soon after events; then less and less often. */
+const POLL_INTERVAL_MIN_MS = 50
+
+/** From soon after events to the configured interval, in milliseconds. */
+export function pollIntervalUpTo(max: number): PollInterval {
+  return { min: Math.min(POLL_INTERVAL_MIN_MS, max), max }
+}
+
 const RETRY_MIN_MS = 100
 const RETRY_MAX_MS = 2_000
 

@@ -1,0 +1,34 @@
+/**
+ * What a Worker's requests and their coordinator say to each other: calls of Cloudflare's RPC, whose arguments and answers
+ * are data that can be cloned.
+ */
+import type { HubQuery } from '../../service/watch/hub.ts'
+import type { CompiledWrite, CompiledWriteAnswer } from '../../store/coordinated-writes.ts'
+import type { EventPage } from '../../store/event-log.ts'
+
+export interface CoordinatorRpc {
+  /** Runs a write in a batch with those of others. Never fails by itself: a failure is an answer. */
+  write(write: CompiledWrite): Promise<CompiledWriteAnswer>
+  /** As `Hub.next`, but that a failure is an answer; `waiter` is a name for the call, which `leave` can end. */
+  next(query: HubQuery, waitMs: number, waiter: string): Promise<NextAnswer>
+  /** Ends a `next` whose client has gone. */
+  leave(waiter: string): Promise<void>
+  state(): Promise<CoordinatorState>
+}
+
+/** `page` is undefined where the log has to be read by whoever asks; the error's are etcd's code and text. */
+export type NextAnswer =
+  | { readonly page: EventPage | undefined }
+  | { readonly failed: { readonly code: number; readonly message: string } }
+
+/** What the coordinator has done since it began, and holds at the moment. */
+export interface CoordinatorState {
+  readonly batches: number
+  readonly batchedRequests: number
+  /** Writes that wait for the next batch. */
+  readonly pendingWrites: number
+  /** Those who wait for events. */
+  readonly waiters: number
+  /** How far its reader of the log has come; undefined when nobody waits. */
+  readonly position: bigint | undefined
+}
