@@ -1,0 +1,150 @@
+/**
+ * The ways to run the Worker side by side: the bundle as it is deployed, in plain workerd, on one PostgreSQL that syncs to
+ * disk, with 64 clients. A commit is made as slow as a cloud's by commit_delay.
+ *
+ *   npm run bench:worker                 the whole table, some ten minutes
+ *   npm run bench:worker -- --json       the figures as JSON
+ *   EDGETCD_BENCH_SECONDS=2 EDGETCD_BENCH_ROUNDS=1 EDGETCD_BENCH_COMMIT_DELAYS=5000 npm run bench:worker
+ *
+ * A figure is the median over rounds in which the ways take turns. Load, workerd, PostgreSQL and Neon's stand-in share the
+ * machine: compare columns, trust no absolute.
+ */
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startPostgres } from '../test/support/postgres.ts'
+import { bundleWorker, type WorkerProcess } from '../test/support/worker-bundle.ts'
+import { chosenWays, WAY_NAMES, type WayName, WORKER_WAYS } from '../test/support/worker-ways.ts'
+import { FILLED_KEYS, type LoadFigure, type LoadOptions, putOf, type Workload } from './worker-load.ts'
+
+const SECONDS = Number(process.env.EDGETCD_BENCH_SECONDS ?? 4)
+const ROUNDS = Number(process.env.EDGETCD_BENCH_ROUNDS ?? 3)
+const COMMIT_DELAYS_US = (process.env.EDGETCD_BENCH_COMMIT_DELAYS ?? '0,2000,5000').split(',').map(Number)
+const CLIENTS = 64
+const WARM_UP_SECONDS = 0.5
+const WAYS = chosenWays(WAY_NAMES)
+
+interface Figure extends LoadFigure {
+  /** What one request cost workerd, in milliseconds of CPU. */
+  readonly cpuMs: number
+}
+interface Result {
+  readonly workload: Workload
+  readonly commitDelayUs: number
+  readonly figures: Readonly<Partial<Record<WayName, Figure>>>
+}
+
+/** What is measured: commits don't matter to a get. */
+const MEASUREMENTS: readonly { workload: Workload; commitDelayUs: number }[] = [
+  ...COMMIT_DELAYS_US.flatMap((commitDelayUs) =>
+    (['put', 'compare-and-swap'] as const).map((workload) => ({ workload, commitDelayUs })),
+  ),
+  { workload: 'get', commitDelayUs: 0 },
+]
+
+/** The CPU that a process has used so far, in milliseconds: Linux counts it in hundredths of a second. */
+function cpuMsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+async function measure(worker: WorkerProcess, workload: Workload): Promise<Figure> {
+  const options: LoadOptions = {
+    port: worker.port,
+    workload,
+    clients: CLIENTS,
+    seconds: SECONDS,
+    warmUpSeconds: WARM_UP_SECONDS,
+  }
+  const before = cpuMsOf(worker.pid)
+  const script = fileURLToPath(new URL('worker-load.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify(options)])
+  const figure = JSON.parse(stdout) as LoadFigure
+  const requests = figure.requestsPerSecond * (SECONDS + WARM_UP_SECONDS)
+  return { ...figure, cpuMs: (cpuMsOf(worker.pid) - before) / requests }
+}
+
+const median = (values: number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+const medianOf = (figures: readonly Figure[]): Figure => ({
+  requestsPerSecond: median(figures.map((f) => f.requestsPerSecond)),
+  p50Ms: median(figures.map((f) => f.p50Ms)),
+  p99Ms: median(figures.map((f) => f.p99Ms)),
+  cpuMs: median(figures.map((f) => f.cpuMs)),
+})
+
+async function fill({ gateway }: WorkerProcess): Promise<void> {
+  for (let first = 0; first < FILLED_KEYS; first += 100) {
+    const success = Array.from({ length: 100 }, (_, i) => ({ request_put: putOf(first + i) }))
+    await gateway.ok('/v3/kv/txn', { success })
+  }
+}
+
+async function main(): Promise<void> {
+  await using cleanup = new AsyncDisposableStack()
+  const settings = { max_connections: '400', commit_siblings: '0' }
+  const postgres = cleanup.use(await startPostgres(18, { durable: true, settings }))
+  const workers = new Map<WayName, WorkerProcess>()
+  for (const name of WAYS) {
+    const way = WORKER_WAYS[name]
+    const options = { databaseUrl: postgres.url, schema: postgres.freshSchema(), way }
+    const bundle = cleanup.use(await bundleWorker(options))
+    const worker = cleanup.use(await bundle.start())
+    await fill(worker)
+    workers.set(name, worker)
+  }
+  const results: Result[] = []
+  for (const { workload, commitDelayUs } of MEASUREMENTS) {
+    await postgres.query(`alter system set commit_delay = ${commitDelayUs}`)
+    await postgres.query('select pg_reload_conf()')
+    const figures = new Map<WayName, Figure[]>(WAYS.map((name) => [name, []]))
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [name, worker] of workers) {
+        process.stderr.write(`${workload}, commit_delay ${commitDelayUs}, round ${round + 1}, ${name}\n`)
+        figures.get(name)?.push(await measure(worker, workload))
+      }
+    }
+    const medians = [...figures].map(([name, all]) => [name, medianOf(all)])
+    results.push({ workload, commitDelayUs, figures: Object.fromEntries(medians) })
+  }
+  print(results)
+}
+
+/** How often the best way with the coordinator does what the best without it does. */
+function gain({ figures }: Result): number {
+  const best = (coordinator: boolean) =>
+    Math.max(
+      ...WAYS.filter((name) => WORKER_WAYS[name].coordinator === coordinator).map(
+        (name) => figures[name]?.requestsPerSecond ?? 0,
+      ),
+    )
+  return best(true) / best(false)
+}
+
+function print(results: readonly Result[]): void {
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()})`
+  if (process.argv.includes('--json')) {
+    const gains = results.map((result) => ({ ...result, gain: gain(result) }))
+    console.log(JSON.stringify({ machine, seconds: SECONDS, rounds: ROUNDS, results: gains }, null, 2))
+    return
+  }
+  console.log(`${machine}; ${CLIENTS} clients, ${ROUNDS} rounds of ${SECONDS} s, medians\n`)
+  console.log('| workload | commit_delay µs | way | req/s | p50 / p99 ms | CPU of workerd ms/req | gain |')
+  console.log('|---|---:|---|---:|---:|---:|---:|')
+  for (const result of results) {
+    for (const [index, name] of WAYS.entries()) {
+      const figure = result.figures[name]
+      if (figure === undefined) continue
+      const { requestsPerSecond, p50Ms, p99Ms, cpuMs } = figure
+      const first = index === 0 ? `${result.workload} | ${result.commitDelayUs}` : ' | '
+      const last = index === WAYS.length - 1 ? gain(result).toFixed(1) : ''
+      console.log(
+        `| ${first} | ${name} | ${requestsPerSecond.toFixed(0)} | ${p50Ms.toFixed(1)} / ${p99Ms.toFixed(1)} | ${cpuMs.toFixed(2)} | ${last} |`,
+      )
+    }
+  }
+}
+
+await main()
