@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
+import { startOnHyperdrive } from '../hyperdrive/worker.ts'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import { etcdBinary, type GatewayServer, startEtcd } from '../support/etcd.ts'
-import { startOnQueryCache } from '../support/hyperdrive.ts'
 import { temporaryDir } from '../support/paths.ts'
 import { type PostgresVersion, postgresMissing, startPostgres } from '../support/postgres.ts'
 import { startWorkerd } from '../support/workerd.ts'
@@ -71,7 +71,7 @@ export const DEPLOYMENTS: readonly Deployment[] = [
   onPostgres('node', 'Node', 18, startEdgetcd),
   onPostgres('workerd', 'workerd', 14, startWorkerd, WORKERD_KNOWN),
   onPostgres('workerd', 'workerd', 18, startWorkerd, WORKERD_KNOWN),
-  onPostgres('query-cache', 'Node, query cache', 18, startOnQueryCache),
+  onPostgres('workerd-query-cache', 'workerd, query cache', 18, startOnHyperdrive, WORKERD_KNOWN),
 ]
 
 /** etcd itself, to record answers from and to check the scenarios against; run only when it is named. */

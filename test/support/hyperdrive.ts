@@ -1,42 +1,86 @@
-import { join } from 'node:path'
-import { build } from 'esbuild'
-import { cleanEnvironment } from './edgetcd.ts'
-import type { GatewayServer } from './etcd.ts'
-import { Gateway } from './gateway.ts'
-import { cacheDir, projectRoot } from './paths.ts'
-import { freePort } from './ports.ts'
-import { startProcess, waitUntilReady } from './process.ts'
+import { createServer, type Socket } from 'node:net'
+import { Pool } from './hyperdrive-backend.ts'
+import { QueryCache } from './hyperdrive-cache.ts'
+import { HyperdriveClient, type Shared } from './hyperdrive-client.ts'
 
-/** Starts edgetcd on a stand-in for Hyperdrive with its query cache on: test/hyperdrive/server.ts. */
-export async function startOnQueryCache(options: {
-  databaseUrl: string
-  schema: string
-}): Promise<GatewayServer> {
-  const outfile = join(cacheDir('hyperdrive'), 'server.mjs')
-  await build({
-    entryPoints: [join(projectRoot, 'test/hyperdrive/server.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    loader: { '.sql': 'text' },
-    logLevel: 'warning',
-  })
-  const url = `http://127.0.0.1:${await freePort()}`
-  const child = startProcess(process.execPath, [outfile], {
-    env: {
-      ...cleanEnvironment(),
-      DATABASE_URL: options.databaseUrl,
-      ETCD_SCHEMA: options.schema,
-      ETCD_LISTEN_CLIENT_URLS: url,
+/** What a Hyperdrive has done so far. */
+export interface HyperdriveCounts {
+  /** Statements that clients sent. */
+  readonly statements: number
+  /** Those that were answered from the cache, and never reached PostgreSQL. */
+  readonly hits: number
+  /** How often a client's transaction ran on another connection than its last. */
+  readonly switched: number
+  /** The texts whose answers the cache takes. */
+  readonly cacheable: readonly string[]
+  /** The texts that Hyperdrive doesn't support. */
+  readonly refused: readonly string[]
+}
+
+/** A stand-in for Cloudflare's Hyperdrive: it pools transactions, and caches queries. */
+export interface Hyperdrive extends AsyncDisposable {
+  /** The connection string for its clients. */
+  readonly url: string
+  readonly counts: HyperdriveCounts
+  /** Has the next statement with this in its text run to its end, and the client lose its connection before the answer. */
+  loseAnswerTo(fragment: string): void
+  /** Ends every client's connection. What they sent goes on. */
+  dropClients(): void
+}
+
+export interface HyperdriveOptions {
+  /** Whether a function's name in a comment makes a text uncacheable, as the documentation says it can. */
+  readonly comments?: boolean
+  /** The most connections to PostgreSQL; Hyperdrive's smallest pool has five. */
+  readonly connections?: number
+  /** How long a client waits for a connection when all are lent. */
+  readonly patienceMs?: number
+}
+
+/**
+ * Starts a stand-in for Hyperdrive before a PostgreSQL that trusts whoever comes, made by Cloudflare's documentation:
+ * the real one runs nowhere else. It speaks PostgreSQL's protocol to its clients, without TLS and passwords.
+ */
+export async function startHyperdrive(
+  databaseUrl: string,
+  { comments = true, connections = 5, patienceMs = 5000 }: HyperdriveOptions = {},
+): Promise<Hyperdrive> {
+  const database = new URL(databaseUrl)
+  const who = { user: decodeURIComponent(database.username), database: database.pathname.slice(1) }
+  const lost: string[] = []
+  const shared: Shared = {
+    pool: new Pool({ port: Number(database.port), who, size: connections, patienceMs }),
+    cache: new QueryCache(),
+    comments,
+    counts: { statements: 0, hits: 0, switched: 0, cacheable: [], refused: [] },
+    losesAnswer(texts) {
+      const at = lost.findIndex((fragment) => texts.some((text) => text.includes(fragment)))
+      if (at < 0) return false
+      lost.splice(at, 1)
+      return true
     },
+  }
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    new HyperdriveClient(socket, shared)
   })
-  const gateway = new Gateway(url)
-  await waitUntilReady(
-    'edgetcd on a query cache',
-    child,
-    async () => (await gateway.status('/readyz')) === 200,
-  )
-  return { gateway, [Symbol.asyncDispose]: () => child.stop() }
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const dropClients = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    url: `postgres://${database.username}@127.0.0.1:${address.port}${database.pathname}`,
+    counts: shared.counts,
+    loseAnswerTo: (fragment) => lost.push(fragment),
+    dropClients,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      dropClients()
+      shared.pool.close()
+    },
+  }
 }

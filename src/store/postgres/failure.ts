@@ -4,6 +4,13 @@ import { SqlError } from '../sql.ts'
 /** Sent with FATAL when the server ends a session: whether the statement in flight committed is not known. */
 const SESSION_ENDED = new Set(['57P01', '57P02', '57P05', '25P03'])
 
+/**
+ * Hyperdrive's own errors that PostgreSQL has no code for, by its documentation. These two come before the statement is
+ * sent: https://developers.cloudflare.com/hyperdrive/observability/troubleshooting/
+ */
+const HYPERDRIVE = '58000'
+const NO_CONNECTION = /^(Failed to acquire a connection from the pool|Server connection attempt failed)/
+
 /** What `pg` says when `query_timeout` is over. */
 const QUERY_TIMED_OUT = 'Query read timeout'
 
@@ -26,7 +33,8 @@ export function connectFailure(error: unknown): SqlError {
 export function statementFailure(error: unknown): SqlError {
   if (error instanceof SqlError) return error
   const sqlstate = sqlstateOf(error)
-  if (sqlstate === undefined || SESSION_ENDED.has(sqlstate) || sqlstate.startsWith('08')) {
+  if (sqlstate === HYPERDRIVE && NO_CONNECTION.test(errorText(error))) return connectFailure(error)
+  if (isLoss(sqlstate)) {
     const timedOut = errorText(error) === QUERY_TIMED_OUT
     return new SqlError('unknown', errorText(error), {
       cause: error,
@@ -35,4 +43,14 @@ export function statementFailure(error: unknown): SqlError {
     })
   }
   return new SqlError('failed', errorText(error), { cause: error, sqlstate })
+}
+
+/** Whether the statement's outcome isn't known. */
+function isLoss(sqlstate: string | undefined): boolean {
+  return (
+    sqlstate === undefined ||
+    SESSION_ENDED.has(sqlstate) ||
+    sqlstate === HYPERDRIVE ||
+    sqlstate.startsWith('08')
+  )
 }
