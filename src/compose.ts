@@ -23,7 +23,7 @@ import { createHealth, createMaintenance } from './service/maintenance/index.ts'
 import { Quota } from './service/maintenance/quota.ts'
 import type { Hub } from './service/watch/hub.ts'
 import { createWatch } from './service/watch/index.ts'
-import { pollIntervalUpTo } from './service/watch/pace.ts'
+import { pollIntervalAlone, pollIntervalUpTo } from './service/watch/pace.ts'
 import type { WriteCoordinator } from './store/coordinated-writes.ts'
 import { Engine, type EngineMemory } from './store/engine.ts'
 import type { Sql } from './store/sql.ts'
@@ -99,7 +99,7 @@ export function compose(options: ComposeOptions): Application {
     environment,
     sharedTail: resident,
     ...(coordinator && { hub: coordinator }),
-    pollIntervalMs: pollIntervalUpTo(pollInterval),
+    pollIntervalMs: resident ? pollIntervalUpTo(pollInterval) : pollIntervalAlone(pollInterval),
     progressIntervalMs: config.watchProgressNotifyInterval,
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })

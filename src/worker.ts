@@ -10,6 +10,7 @@ import { openConnection } from './edge/connection.ts'
 import { CoordinatorClient } from './edge/coordinator/client.ts'
 import { CoordinatorGauges } from './edge/coordinator/gauges.ts'
 import { workerEnvironment } from './edge/environment.ts'
+import { countedCoordinator, countedSql, Subrequests } from './edge/subrequests.ts'
 import { runScheduled } from './edge/trigger.ts'
 import type { Environment } from './environment.ts'
 import { toResponse } from './gateway/answer.ts'
@@ -78,7 +79,9 @@ export default {
 function open(bindings: Bindings, execution: Execution): { application: Application; config: Config } {
   const config = readConfig({}, bindings)
   const environment = workerEnvironment(config)
-  const sql = openConnection(bindings)
+  const subrequests = new Subrequests(bindings.SUBREQUESTS_MAX)
+  const each = bindings.HYPERDRIVE === undefined ? 'statement' : 'connection'
+  const sql = countedSql(openConnection(bindings), subrequests, each)
   const coordinator = openCoordinator(bindings, config, environment, execution)
   const application = compose({
     sql,
@@ -87,8 +90,9 @@ function open(bindings: Bindings, execution: Execution): { application: Applicat
     instruments,
     resident: false,
     memory,
-    ...(coordinator && { coordinator }),
+    ...(coordinator && { coordinator: countedCoordinator(coordinator, subrequests) }),
   })
+  subrequests.whenScarce(() => application.endWatches())
   return { application, config }
 }
 

@@ -12,5 +12,7 @@ export interface Bindings {
   readonly DATABASE_URL?: string
   /** The URL of a proxy that speaks Neon's protocol, to be asked instead of Neon. */
   readonly NEON_PROXY?: string
+  /** How many subrequests a request may make. */
+  readonly SUBREQUESTS_MAX?: unknown
   readonly [setting: string]: unknown
 }

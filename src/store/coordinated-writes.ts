@@ -84,6 +84,8 @@ export class CoordinatedWrites implements Writes {
     try {
       return await running
     } catch (error) {
+      // It was never sent.
+      if (error instanceof EtcdError) throw error
       environment.log('error', 'the coordinator was lost with a write in flight', {
         rpc: write.rpc,
         error: errorText(error),

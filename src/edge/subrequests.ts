@@ -1,0 +1,110 @@
+import type { Coordinator } from '../compose.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { type Sql, SqlError, type SqlRow } from '../store/sql.ts'
+
+/** Cloudflare's limit on its free plan: nobody has less. */
+const MAX_DEFAULT = 50
+
+/** With fewer than these no call is sure to come to its end. */
+const MAX_LEAST = 10
+
+/** Kept for what has to be done when waiting is over, like taking back the key of whoever waited for a lock. */
+const RESERVE = 8
+
+const NONE_LEFT =
+  'edgetcd: the call asks for more than a Worker may ask of others in one request (SUBREQUESTS_MAX)'
+
+/**
+ * What one request of a Worker may still ask of others. By Cloudflare's documentation the request after the last one fails:
+ * 50 of them on the free plan, 10,000 on the paid one. Before that, what waits is ended, as long as there is enough left to end
+ * it well.
+ */
+export class Subrequests {
+  #left: number
+  #end: (() => void) | undefined
+
+  /**
+   * @param max how many there are, as the Worker's variable says; undefined: as many as on the free plan
+   * @throws ConfigError
+   */
+  constructor(max: unknown) {
+    this.#left = readMax(max)
+  }
+
+  /** Calls `end` when only the reserve is left. */
+  whenScarce(end: () => void): void {
+    this.#end = end
+  }
+
+  /**
+   * Counts one that is about to be sent.
+   * @throws EtcdError (ResourceExhausted) when none is left: then it must not be sent
+   */
+  spend(): void {
+    if (this.#left === 0) throw new EtcdError(GrpcCode.ResourceExhausted, NONE_LEFT)
+    this.#left--
+    if (this.#left > RESERVE) return
+    this.#end?.()
+    this.#end = undefined
+  }
+
+  /** Counts one that was sent without asking. */
+  lose(): void {
+    if (this.#left > 0) this.spend()
+  }
+}
+
+function readMax(max: unknown): number {
+  if (max === undefined || max === '') return MAX_DEFAULT
+  const number = Number(max)
+  if (Number.isSafeInteger(number) && number >= MAX_LEAST) return number
+  throw new ConfigError(`SUBREQUESTS_MAX must be a number from ${MAX_LEAST} on, not ${JSON.stringify(max)}`)
+}
+
+/**
+ * The same database, counted. `each` says what is a subrequest: a `statement` where it travels as a request of its own, or the
+ * `connection` on which all of them travel. One that failed on its way was sent twice, or has cost a connection.
+ */
+export function countedSql(sql: Sql, subrequests: Subrequests, each: 'statement' | 'connection'): Sql {
+  let isConnected = false
+  const counted =
+    (run: Sql['read']): Sql['read'] =>
+    async (statement, parameters): Promise<SqlRow[]> => {
+      if (each === 'statement' || !isConnected) subrequests.spend()
+      isConnected = true
+      try {
+        return await run(statement, parameters)
+      } catch (error) {
+        if (error instanceof SqlError && error.kind !== 'failed') {
+          isConnected = false
+          subrequests.lose()
+        }
+        throw error
+      }
+    }
+  return {
+    read: counted((statement, parameters) => sql.read(statement, parameters)),
+    long: counted((statement, parameters) => sql.long(statement, parameters)),
+    write: counted((statement, parameters) => sql.write(statement, parameters)),
+    close: () => sql.close(),
+  }
+}
+
+/** The same coordinator, counted: each call of it is a subrequest. */
+export function countedCoordinator(coordinator: Coordinator, subrequests: Subrequests): Coordinator {
+  return {
+    async write(write) {
+      subrequests.spend()
+      return await coordinator.write(write)
+    },
+    async next(query, waitMs, signal) {
+      subrequests.spend()
+      return await coordinator.next(query, waitMs, signal)
+    },
+    async sample() {
+      subrequests.spend()
+      await coordinator.sample()
+    },
+  }
+}
