@@ -34,7 +34,7 @@ export function statementFailure(error: unknown): SqlError {
   if (error instanceof SqlError) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === HYPERDRIVE && NO_CONNECTION.test(errorText(error))) return connectFailure(error)
-  if (isLoss(sqlstate)) {
+  if (sqlstate === undefined || isLoss(sqlstate)) {
     const timedOut = errorText(error) === QUERY_TIMED_OUT
     return new SqlError('unknown', errorText(error), {
       cause: error,
@@ -45,12 +45,7 @@ export function statementFailure(error: unknown): SqlError {
   return new SqlError('failed', errorText(error), { cause: error, sqlstate })
 }
 
-/** Whether the statement's outcome isn't known. */
-function isLoss(sqlstate: string | undefined): boolean {
-  return (
-    sqlstate === undefined ||
-    SESSION_ENDED.has(sqlstate) ||
-    sqlstate === HYPERDRIVE ||
-    sqlstate.startsWith('08')
-  )
+/** Whether an error with this code may have ended the connection, so that the statement's outcome isn't known. */
+function isLoss(sqlstate: string): boolean {
+  return SESSION_ENDED.has(sqlstate) || sqlstate === HYPERDRIVE || sqlstate.startsWith('08')
 }
