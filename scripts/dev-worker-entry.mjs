@@ -1,6 +1,9 @@
 // The Worker as workerd runs it for development, and the paths by which wrangler lets one run its cron trigger.
 import worker from './worker.js'
 
+// The class of its Durable Object.
+export * from './worker.js'
+
 const SCHEDULED_PATHS = new Set(['/cdn-cgi/local/scheduled', '/cdn-cgi/handler/scheduled'])
 
 export default {

@@ -5,15 +5,24 @@
 // Migrates that database first, since a Worker never does; `--no-migrate` leaves it out, for the role of docs/workers.md may
 // not. What runs is the bundle that `wrangler deploy` would upload, with wrangler.toml's settings, in workerd alone:
 // `wrangler dev` puts proxies before it that clean paths and compress answers. ETCD_* variables override the settings.
+//
+// `--driver neon` takes Neon's driver instead of a Hyperdrive, to the proxy at NEON_PROXY that speaks Neon's protocol.
+// `--coordinator` adds the Durable Object where requests meet.
+// `--bundle DIR` takes the bundle that `wrangler deploy --dry-run --outdir DIR` left there.
 // `--outdir DIR` leaves all of it there and starts nothing: then `workerd serve --experimental DIR/config.capnp` does, as
 // often as it is wanted.
 import { spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import './build.mjs'
+
+const text = JSON.stringify
+/** Its storage is none: it keeps nothing. */
+const COORDINATOR = `,
+  durableObjectNamespaces = [(className = "Coordinator", uniqueKey = "coordinator", enableSql = true)],
+  durableObjectStorage = (inMemory = void)`
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
@@ -31,23 +40,48 @@ function run(command, ...words) {
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '8787' },
+    driver: { type: 'string', default: 'hyperdrive' },
+    coordinator: { type: 'boolean', default: false },
+    bundle: { type: 'string' },
     outdir: { type: 'string' },
     'no-migrate': { type: 'boolean' },
   },
 })
 const database = URL.canParse(process.env.DATABASE_URL ?? '') ? new URL(process.env.DATABASE_URL) : undefined
 if (database === undefined) fail('DATABASE_URL must name the PostgreSQL to serve from: postgres://…')
-if (!['disable', 'allow', 'prefer', null].includes(database.searchParams.get('sslmode'))) {
+const { driver } = values
+if (!['hyperdrive', 'neon'].includes(driver)) fail('--driver must be hyperdrive or neon')
+if (driver === 'neon' && !URL.canParse(process.env.NEON_PROXY ?? '')) {
+  fail(
+    "NEON_PROXY must name a proxy that speaks Neon's protocol: http://…; use npx wrangler dev for Neon itself",
+  )
+}
+if (
+  driver === 'hyperdrive' &&
+  !['disable', 'allow', 'prefer', null].includes(database.searchParams.get('sslmode'))
+) {
   fail('a Hyperdrive of workerd alone speaks no TLS to the database; use npx wrangler dev for that')
 }
 
-if (!values['no-migrate']) run(process.execPath, 'dist/cli.js', 'migrate')
+if (!values['no-migrate']) {
+  await import('./build.mjs')
+  run(process.execPath, 'dist/cli.js', 'migrate')
+}
 
 const dir = values.outdir ?? mkdtempSync(join(tmpdir(), 'edgetcd-worker-'))
 if (values.outdir === undefined) process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
 process.env.WRANGLER_SEND_METRICS = 'false'
-// wrangler needs a newer Node than edgetcd does; one is among the packages.
-run('node_modules/.bin/node', 'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--outdir', dir)
+if (values.bundle === undefined) {
+  // wrangler needs a newer Node than edgetcd does; one is among the packages.
+  run(
+    'node_modules/.bin/node',
+    'node_modules/wrangler/bin/wrangler.js',
+    'deploy',
+    '--dry-run',
+    '--outdir',
+    dir,
+  )
+} else cpSync(values.bundle, dir, { recursive: true })
 copyFileSync('scripts/dev-worker-entry.mjs', join(dir, 'entry.js'))
 writeFileSync(join(dir, 'config.capnp'), await workerdConfig())
 if (values.outdir !== undefined) process.exit()
@@ -71,9 +105,17 @@ async function workerdConfig() {
   const { unstable_readConfig } = await import('wrangler')
   const { compatibility_date, compatibility_flags, vars } = unstable_readConfig({ config: 'wrangler.toml' })
   const own = Object.entries(process.env).filter(([name]) => name.startsWith('ETCD_'))
-  const settings = Object.entries({ ...vars, ...Object.fromEntries(own) })
+  const settings = { ...vars, ...Object.fromEntries(own) }
+  if (driver === 'neon') {
+    settings.DATABASE_URL = database.href
+    settings.NEON_PROXY = process.env.NEON_PROXY
+  }
+  const bindings = Object.entries(settings).map(
+    ([name, value]) => `(name = ${text(name)}, text = ${text(String(value))})`,
+  )
+  if (driver === 'hyperdrive') bindings.push(hyperdriveBinding())
+  if (values.coordinator) bindings.push('(name = "COORDINATOR", durableObjectNamespace = "Coordinator")')
   const texts = readdirSync(dir).filter((name) => name.endsWith('.sql'))
-  const text = JSON.stringify
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -92,12 +134,15 @@ const worker :Workerd.Worker = (
   compatibilityDate = ${text(compatibility_date)},
   compatibilityFlags = ${text(compatibility_flags)},
   bindings = [
-    (name = "HYPERDRIVE", hyperdrive = (
-      designator = "database", scheme = "postgres", database = ${text(decodeURIComponent(database.pathname.slice(1)))},
-      user = ${text(decodeURIComponent(database.username))}, password = ${text(decodeURIComponent(database.password))}
-    )),
-    ${settings.map(([name, value]) => `(name = ${text(name)}, text = ${text(String(value))})`).join(',\n    ')}
-  ]
+    ${bindings.join(',\n    ')}
+  ]${values.coordinator ? COORDINATOR : ''}
 );
 `
+}
+
+function hyperdriveBinding() {
+  return `(name = "HYPERDRIVE", hyperdrive = (
+      designator = "database", scheme = "postgres", database = ${text(decodeURIComponent(database.pathname.slice(1)))},
+      user = ${text(decodeURIComponent(database.username))}, password = ${text(decodeURIComponent(database.password))}
+    ))`
 }

@@ -4,6 +4,7 @@ import { startEdgetcd } from '../support/edgetcd.ts'
 import { etcdBinary, type GatewayServer, startEtcd } from '../support/etcd.ts'
 import { temporaryDir } from '../support/paths.ts'
 import { type PostgresVersion, postgresMissing, startPostgres } from '../support/postgres.ts'
+import { type WayName, WORKER_WAYS } from '../support/worker-ways.ts'
 import { startWorkerd } from '../support/workerd.ts'
 
 /** One way to run edgetcd, as the compatibility table names it. */
@@ -17,16 +18,18 @@ export interface Deployment {
   start(): Promise<GatewayServer>
 }
 
+type StartServer = (options: { databaseUrl: string; schema: string }) => Promise<GatewayServer>
+
 function onPostgres(
-  kind: string,
+  name: string,
   title: string,
   version: PostgresVersion,
-  startServer: (options: { databaseUrl: string; schema: string }) => Promise<GatewayServer>,
+  startServer: StartServer,
   known: Deployment['known'] = {},
 ): Deployment {
   return {
     known,
-    name: `${kind}-postgres-${version}`,
+    name,
     title: `${title}, PostgreSQL ${version}`,
     missing: postgresMissing(version),
     async start() {
@@ -64,14 +67,26 @@ const WORKERD_KNOWN = {
   'waiter that gives up': 'workerd tells of a client that is gone only when something is written to it',
 }
 
+function onNode(version: PostgresVersion): Deployment {
+  return onPostgres(`node-postgres-${version}`, 'Node', version, startEdgetcd)
+}
+
+function inWorkerd(name: string, title: string, version: PostgresVersion, way: WayName): Deployment {
+  const start: StartServer = (options) => startWorkerd({ ...options, ...WORKER_WAYS[way] })
+  return onPostgres(name, title, version, start, WORKERD_KNOWN)
+}
+
 /** Every deployment that CI tests. */
 export const DEPLOYMENTS: readonly Deployment[] = [
   embedded,
-  onPostgres('node', 'Node', 14, startEdgetcd),
-  onPostgres('node', 'Node', 18, startEdgetcd),
-  onPostgres('workerd', 'workerd', 14, startWorkerd, WORKERD_KNOWN),
-  onPostgres('workerd', 'workerd', 18, startWorkerd, WORKERD_KNOWN),
+  onNode(14),
+  onNode(18),
+  inWorkerd('workerd-postgres-14', 'workerd', 14, 'hyperdrive'),
+  inWorkerd('workerd-postgres-18', 'workerd', 18, 'hyperdrive'),
   onPostgres('workerd-query-cache', 'workerd, query cache', 18, startOnHyperdrive, WORKERD_KNOWN),
+  inWorkerd('workerd-neon', 'workerd, Neon', 18, 'neon'),
+  inWorkerd('workerd-coordinator', 'workerd, Durable Object', 18, 'hyperdrive+coordinator'),
+  inWorkerd('workerd-neon-coordinator', 'workerd, Neon, Durable Object', 18, 'neon+coordinator'),
 ]
 
 /** etcd itself, to record answers from and to check the scenarios against; run only when it is named. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { cleanEnvironment, type EdgetcdOptions } from './edgetcd.ts'
+import { cleanEnvironment } from './edgetcd.ts'
 import type { GatewayServer } from './etcd.ts'
 import { Gateway } from './gateway.ts'
 import { type NeonProxy, startNeonProxy } from './neon-proxy.ts'
