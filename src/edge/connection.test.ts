@@ -19,7 +19,13 @@ it('finds the database that is bound', () => {
 })
 
 it('says what to bind when nothing that can be used is', () => {
-  for (const DATABASE_URL of [undefined, '', 'nonsense', 'postgres://user:pass@neon.tech.example/db']) {
+  for (const DATABASE_URL of [
+    undefined,
+    '',
+    'nonsense',
+    'postgres://user:pass@neon.tech.example/db',
+    'mysql://a.neon.tech',
+  ]) {
     refuses(DATABASE_URL === undefined ? {} : { DATABASE_URL }, 'bind a Hyperdrive as HYPERDRIVE')
   }
   refuses({ DATABASE_URL: NEON, NEON_PROXY: 'localhost' }, 'NEON_PROXY must be a URL')

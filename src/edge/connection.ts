@@ -31,12 +31,14 @@ export function openSession(bindings: Bindings): Sql {
     : openSingleConnection({ connectionString: HYPERDRIVE.connectionString })
 }
 
+const PROTOCOLS = ['postgres:', 'postgresql:', 'neon:']
+
 /** Any PostgreSQL's connection string will do where a proxy is asked; without one it must be Neon's. */
 function neonPlace({ DATABASE_URL = '', NEON_PROXY }: Bindings): NeonPlace {
   const proxy = NEON_PROXY === '' ? undefined : NEON_PROXY
   const url = URL.canParse(DATABASE_URL) ? new URL(DATABASE_URL) : undefined
   const atNeon = url?.protocol === 'neon:' || url?.hostname.endsWith('.neon.tech')
-  if (url === undefined || !(atNeon || proxy !== undefined)) {
+  if (url === undefined || !PROTOCOLS.includes(url.protocol) || !(atNeon || proxy !== undefined)) {
     throw new EtcdError(GrpcCode.Unavailable, NO_DATABASE)
   }
   if (proxy !== undefined && !URL.canParse(proxy)) {
