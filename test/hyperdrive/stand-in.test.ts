@@ -51,7 +51,7 @@ test('a repeated call of a volatile function is answered from the cache, and not
   expect(await count(2), 'other parameters').toBe(1)
   for (let i = 0; i < 3; i++) await client.query('select do_it(3)')
   expect(await count(3), 'without parameters, in one message').toBe(1)
-  expect(hyperdrive.counts).toMatchObject({ statements: 8, hits: 5 })
+  expect(hyperdrive.counts.hits).toBe(5)
   expect(hyperdrive.counts.cacheable).toHaveLength(8)
 })
 

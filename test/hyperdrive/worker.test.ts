@@ -4,6 +4,7 @@ import { b64, type Gateway, type RangeAnswer, type TxnAnswer } from '../support/
 import { startHyperdrive } from '../support/hyperdrive.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { prefixRange, watch } from '../support/watching.ts'
+import { chosenWays, WORKER_WAYS } from '../support/worker-ways.ts'
 import { startWorkerd } from '../support/workerd.ts'
 import { startOnHyperdrive, type WorkerOnHyperdrive } from './worker.ts'
 
@@ -31,7 +32,11 @@ async function connect(connectionString: string): Promise<pg.Client> {
 const put = (gateway: Gateway, key: string, value = 'v') =>
   gateway.call('/v3/kv/put', { key: b64(key), value: b64(value) })
 
-describe('the Worker through a Hyperdrive that pools transactions and caches queries', () => {
+const WAYS = chosenWays(['hyperdrive', 'hyperdrive+coordinator']).filter(
+  (way) => WORKER_WAYS[way].driver === 'hyperdrive',
+)
+
+describe.each(WAYS)('%s: the Worker, with transactions pooled and queries cached', (way) => {
   let schema: string
   let worker: WorkerOnHyperdrive
   let gateway: Gateway
@@ -39,12 +44,14 @@ describe('the Worker through a Hyperdrive that pools transactions and caches que
     schema = postgres.freshSchema()
     worker = await startOnHyperdrive(
       { databaseUrl: postgres.url, schema },
-      { connections: CONNECTIONS, patienceMs: 2500 },
+      { connections: CONNECTIONS, patienceMs: 2500, coordinator: WORKER_WAYS[way].coordinator },
     )
     gateway = worker.gateway
   })
   // Fails when a statement could have been answered from the cache, or was none for Hyperdrive.
   afterAll(() => worker[Symbol.asyncDispose]())
+
+  const writesSent = () => worker.hyperdrive.counts.sent.filter((text) => text.includes('.apply(')).length
 
   it('does the same request twice when it is sent twice', async () => {
     const first = await gateway.put('twice', 'v')
@@ -119,6 +126,7 @@ describe('the Worker through a Hyperdrive that pools transactions and caches que
   })
 
   it('serves fifty requests at a time on five connections', async () => {
+    const before = writesSent()
     const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => put(gateway, `many/${i}`)))
     expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200))
     const { count } = await gateway.ok<RangeAnswer>('/v3/kv/range', {
@@ -126,36 +134,41 @@ describe('the Worker through a Hyperdrive that pools transactions and caches que
       count_only: true,
     })
     expect(count).toBe('50')
+    if (WORKER_WAYS[way].coordinator) expect(writesSent() - before, 'in batches').toBeLessThan(50)
+    else expect(writesSent() - before).toBe(50)
   })
 
-  it("does a write once whose answer is lost, and says that it isn't known (invariant 10)", async () => {
-    const before = worker.hyperdrive.counts.statements
-    worker.hyperdrive.loseAnswerTo('.apply(')
-    expect(await put(gateway, 'lost')).toMatchObject(UNKNOWN)
-    expect(worker.hyperdrive.counts.statements, 'not sent again').toBe(before + 1)
-    expect(await gateway.get('lost')).toMatchObject({ version: '1' })
-  })
+  it.each(['cut', 'internal error'] as const)(
+    "does a write once whose answer is lost (%s), and says that it isn't known (invariant 10)",
+    async (fault) => {
+      const before = writesSent()
+      worker.hyperdrive.loseAnswerTo('.apply(', fault)
+      expect(await put(gateway, fault)).toMatchObject(UNKNOWN)
+      expect(writesSent(), 'not sent again').toBe(before + 1)
+      expect(await gateway.get(fault)).toMatchObject({ version: '1' })
+    },
+  )
 
   it("says so too of a write whose connection to PostgreSQL is cut, and doesn't send it again (invariant 10)", async () => {
     const writer = await holdWriteLock()
-    const answer = put(gateway, 'cut')
+    const answer = put(gateway, 'ended')
     const pid = await waitingWriter()
-    const before = worker.hyperdrive.counts.statements
+    const before = writesSent()
     await postgres.query('select pg_terminate_backend($1)', [pid])
     expect(await answer).toMatchObject(UNKNOWN)
-    expect(worker.hyperdrive.counts.statements, 'not sent again').toBe(before)
+    expect(writesSent(), 'not sent again').toBe(before)
     await writer.end()
-    expect(await gateway.get('cut')).toBeUndefined()
+    expect(await gateway.get('ended')).toBeUndefined()
   })
 
   it("does a write once whose client's connection is cut before it is done (invariant 10)", async () => {
     const writer = await holdWriteLock()
     const answer = put(gateway, 'left')
     await waitingWriter()
-    const before = worker.hyperdrive.counts.statements
+    const before = writesSent()
     worker.hyperdrive.dropClients()
     expect(await answer).toMatchObject(UNKNOWN)
-    expect(worker.hyperdrive.counts.statements, 'not sent again').toBe(before)
+    expect(writesSent(), 'not sent again').toBe(before)
     await writer.end()
     // Every later write waits for it.
     await gateway.put('after', 'v')

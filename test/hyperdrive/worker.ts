@@ -13,12 +13,13 @@ export interface WorkerOnHyperdrive extends GatewayServer {
  */
 export async function startOnHyperdrive(
   { databaseUrl, schema }: { readonly databaseUrl: string; readonly schema: string },
-  options: HyperdriveOptions = {},
+  { coordinator = false, ...options }: HyperdriveOptions & { readonly coordinator?: boolean } = {},
 ): Promise<WorkerOnHyperdrive> {
   let hyperdrive: Hyperdrive | undefined
   const worker = await startWorkerd({
     databaseUrl,
     schema,
+    coordinator,
     async through(url) {
       hyperdrive = await startHyperdrive(url, options)
       return hyperdrive.url

@@ -23,6 +23,9 @@ const UNSUPPORTED =
 /** What changes a session's settings. They hold to the end of the query or transaction, and the connection is reset. */
 const SETS = /\bset\b|\bset_config\b/i
 
+/** What can become of the answer to a statement that has run: the client's connection is cut, or Hyperdrive fails. */
+export type Fault = 'cut' | 'internal error'
+
 /** What all clients of one Hyperdrive share. */
 export interface Shared {
   readonly pool: Pool
@@ -30,14 +33,14 @@ export interface Shared {
   /** Whether a function's name in a comment makes a text uncacheable. */
   readonly comments: boolean
   readonly counts: {
-    statements: number
     hits: number
     switched: number
+    readonly sent: string[]
     readonly cacheable: string[]
     readonly refused: string[]
   }
-  /** Whether the answer to these texts is to be lost, and the client's connection with it. */
-  losesAnswer(texts: readonly string[]): boolean
+  /** What a test wants to become of the answer to these texts. */
+  faultOf(texts: readonly string[]): Fault | undefined
 }
 
 /** Serves one client connection until it ends. */
@@ -119,7 +122,7 @@ export class HyperdriveClient {
       ])
     }
     const { cache, counts } = this.#shared
-    counts.statements += unit.texts.length
+    counts.sent.push(...unit.texts)
     const cacheable = unit.texts.filter((text) => isCacheable(text, this.#shared.comments))
     counts.cacheable.push(...cacheable)
     const keeps = this.#held === undefined && unit.texts.length === 1 && cacheable.length === 1
@@ -133,8 +136,16 @@ export class HyperdriveClient {
     const answer = await this.#answer(unit)
     if (answer === undefined) return
     if (key && !answer.some(({ type }) => type === 'E')) cache.set(key, Buffer.concat(answer.map(encode)))
-    if (this.#shared.losesAnswer(unit.texts)) this.#socket.destroy()
-    else this.#send(answer)
+    switch (this.#shared.faultOf(unit.texts)) {
+      case 'cut':
+        this.#socket.destroy()
+        break
+      case 'internal error':
+        this.#send([errorResponse('58000', 'Internal error.'), readyForQuery(IDLE)])
+        break
+      default:
+        this.#send(answer)
+    }
   }
 
   /** Runs a unit on a connection; gives nothing when the client's connection is lost with the one to PostgreSQL. */

@@ -1,13 +1,13 @@
 import { createServer, type Socket } from 'node:net'
 import { Pool } from './hyperdrive-backend.ts'
 import { QueryCache } from './hyperdrive-cache.ts'
-import { HyperdriveClient, type Shared } from './hyperdrive-client.ts'
+import { type Fault, HyperdriveClient, type Shared } from './hyperdrive-client.ts'
 
 /** What a Hyperdrive has done so far. */
 export interface HyperdriveCounts {
-  /** Statements that clients sent. */
-  readonly statements: number
-  /** Those that were answered from the cache, and never reached PostgreSQL. */
+  /** The texts that clients sent. */
+  readonly sent: readonly string[]
+  /** How many were answered from the cache, and never reached PostgreSQL. */
   readonly hits: number
   /** How often a client's transaction ran on another connection than its last. */
   readonly switched: number
@@ -22,8 +22,8 @@ export interface Hyperdrive extends AsyncDisposable {
   /** The connection string for its clients. */
   readonly url: string
   readonly counts: HyperdriveCounts
-  /** Has the next statement with this in its text run to its end, and the client lose its connection before the answer. */
-  loseAnswerTo(fragment: string): void
+  /** Has the next statement with this in its text run to its end, and its client not learn of it. */
+  loseAnswerTo(fragment: string, fault: Fault): void
   /** Ends every client's connection. What they sent goes on. */
   dropClients(): void
 }
@@ -47,17 +47,15 @@ export async function startHyperdrive(
 ): Promise<Hyperdrive> {
   const database = new URL(databaseUrl)
   const who = { user: decodeURIComponent(database.username), database: database.pathname.slice(1) }
-  const lost: string[] = []
+  const faults: { readonly fragment: string; readonly fault: Fault }[] = []
   const shared: Shared = {
     pool: new Pool({ port: Number(database.port), who, size: connections, patienceMs }),
     cache: new QueryCache(),
     comments,
-    counts: { statements: 0, hits: 0, switched: 0, cacheable: [], refused: [] },
-    losesAnswer(texts) {
-      const at = lost.findIndex((fragment) => texts.some((text) => text.includes(fragment)))
-      if (at < 0) return false
-      lost.splice(at, 1)
-      return true
+    counts: { hits: 0, switched: 0, sent: [], cacheable: [], refused: [] },
+    faultOf(texts) {
+      const at = faults.findIndex(({ fragment }) => texts.some((text) => text.includes(fragment)))
+      return at < 0 ? undefined : faults.splice(at, 1)[0]?.fault
     },
   }
   const sockets = new Set<Socket>()
@@ -75,7 +73,7 @@ export async function startHyperdrive(
   return {
     url: `postgres://${database.username}@127.0.0.1:${address.port}${database.pathname}`,
     counts: shared.counts,
-    loseAnswerTo: (fragment) => lost.push(fragment),
+    loseAnswerTo: (fragment, fault) => faults.push({ fragment, fault }),
     dropClients,
     async [Symbol.asyncDispose]() {
       server.close()
