@@ -1,7 +1,9 @@
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { etcdFailure } from './failure.ts'
 import type { Sql, SqlRow, Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import quotaSql from './statements/quota.sql'
+import rewriteAllowedSql from './statements/rewrite-allowed.sql'
 import rewriteKvSql from './statements/rewrite-kv.sql'
 import rewriteLogSql from './statements/rewrite-log.sql'
 
@@ -12,15 +14,20 @@ export interface QuotaCheck {
   readonly raised: boolean
 }
 
+const REWRITE_NOT_ALLOWED =
+  "etcdserver: the role that edgetcd has in the database may not defragment: that is for the tables' owner"
+
 /** What the store takes on disk, and how some of it is given back. */
 export class Space {
   readonly #sql: Sql
   readonly #quota: Statement
+  readonly #rewriteAllowed: Statement
   readonly #rewrites: readonly Statement[]
 
   constructor(sql: Sql, statement: StatementFactory) {
     this.#sql = sql
     this.#quota = statement('quota', quotaSql, ['int8'])
+    this.#rewriteAllowed = statement('rewrite allowed', rewriteAllowedSql, [])
     this.#rewrites = [statement('rewrite kv', rewriteKvSql, []), statement('rewrite log', rewriteLogSql, [])]
   }
 
@@ -35,9 +42,11 @@ export class Space {
 
   /**
    * Gives what is free in the files back to the system, table by table; nobody uses a table meanwhile.
-   * @throws EtcdError
+   * @throws EtcdError, also when the database's role may not do that
    */
   async rewrite(): Promise<void> {
+    const [row] = await this.#run(() => this.#sql.read(this.#rewriteAllowed, []))
+    if (row?.[0] !== true) throw new EtcdError(GrpcCode.FailedPrecondition, REWRITE_NOT_ALLOWED)
     for (const statement of this.#rewrites) await this.#run(() => this.#sql.long(statement, []))
   }
 
