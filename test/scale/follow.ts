@@ -3,6 +3,8 @@ import type { Gateway } from '../support/gateway.ts'
 import type { Postgres } from '../support/postgres.ts'
 import { startWaiters, writeSteadily } from './waiters.ts'
 
+export const WRITES_PER_SECOND = 2
+
 export interface FollowOptions {
   readonly count: number
   readonly seconds: number
@@ -11,7 +13,7 @@ export interface FollowOptions {
 }
 
 /**
- * Lets `count` waiters follow a prefix while somebody writes to it, two revisions a second. Fails unless each of them
+ * Lets `count` waiters follow a prefix while somebody writes to it, WRITES_PER_SECOND revisions. Fails unless each of them
  * sees each revision once, in order. Gives the statements that PostgreSQL saw, the writer's included.
  */
 export async function follow(
@@ -24,7 +26,7 @@ export async function follow(
   const statements = await statementsOf(postgres, async () => {
     const waiters = await startWaiters({ url: pollUrl, prefix, startRevision, count, wait: 30 })
     try {
-      await waiters.seen(await writeSteadily(gateway, { prefix, perSecond: 2, seconds }))
+      await waiters.seen(await writeSteadily(gateway, { prefix, perSecond: WRITES_PER_SECOND, seconds }))
     } finally {
       waiters.close()
     }

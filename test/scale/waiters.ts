@@ -60,7 +60,7 @@ export async function writeSteadily(
   for (let i = 0; i < perSecond * seconds; i++) {
     revision = await gateway.put(`${prefix}${i}`, `value ${i}`)
     const pauseMs = startMs + ((i + 1) * 1000) / perSecond - performance.now()
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, pauseMs)))
   }
   return revision
 }
