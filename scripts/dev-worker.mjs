@@ -4,7 +4,8 @@
 //
 // Migrates that database first, since a Worker never does; `--no-migrate` leaves it out, for the role of docs/workers.md may
 // not. What runs is the bundle that `wrangler deploy` would upload, with wrangler.toml's settings, in workerd alone:
-// `wrangler dev` puts proxies before it that clean paths and compress answers. ETCD_* variables override the settings.
+// `wrangler dev` puts proxies before it that clean paths and compress answers. ETCD_* variables and
+// SUBREQUESTS_MAX override the settings.
 //
 // `--driver neon` takes Neon's driver instead of a Hyperdrive, to the proxy at NEON_PROXY that speaks Neon's protocol.
 // `--coordinator` adds the Durable Object where requests meet.
@@ -104,7 +105,7 @@ console.log(`edgetcd's Worker listens on http://127.0.0.1:${values.port}`)
 async function workerdConfig() {
   const { unstable_readConfig } = await import('wrangler')
   const { compatibility_date, compatibility_flags, vars } = unstable_readConfig({ config: 'wrangler.toml' })
-  const own = Object.entries(process.env).filter(([name]) => name.startsWith('ETCD_'))
+  const own = Object.entries(process.env).filter(([name]) => /^(ETCD_|SUBREQUESTS_MAX$)/.test(name))
   const settings = { ...vars, ...Object.fromEntries(own) }
   if (driver === 'neon') {
     settings.DATABASE_URL = database.href
