@@ -114,6 +114,7 @@ it('reads again what was lost, once', async () => {
 it('reads by WebSocket what is too large for HTTP', async () => {
   const rows = await http.long(statement("select repeat('x', 1000) from generate_series(1, 15000)"), [])
   expect(rows).toHaveLength(15_000)
+  expect(proxy.statements).toHaveLength(1)
   expect(proxy.sessions).toBe(1)
 })
 

@@ -21,16 +21,17 @@ export function openNeon(place: NeonPlace): Sql {
     prepare: false,
     gather: false,
   })
+  const read: Run = async (statement, parameters, timeoutMs) => {
+    try {
+      return await run(statement, parameters, timeoutMs)
+    } catch (error) {
+      if (error instanceof SqlError && isTooLarge(error)) return await session.query(statement, parameters)
+      throw error
+    }
+  }
   return {
-    read: (statement, parameters) => twice(() => run(statement, parameters, READ_TIMEOUT_MS), true),
-    async long(statement, parameters) {
-      try {
-        return await twice(() => run(statement, parameters, LONG_TIMEOUT_MS), false)
-      } catch (error) {
-        if (!(error instanceof SqlError && isTooLarge(error))) throw error
-        return await twice(() => session.query(statement, parameters), false)
-      }
-    },
+    read: (statement, parameters) => twice(() => read(statement, parameters, READ_TIMEOUT_MS), true),
+    long: (statement, parameters) => twice(() => read(statement, parameters, LONG_TIMEOUT_MS), false),
     write: (statement, parameters) => run(statement, parameters, LIMITS.requestTimeoutMs),
     close: () => session.close(),
   }
