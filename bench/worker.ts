@@ -15,7 +15,7 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startPostgres } from '../test/support/postgres.ts'
-import { bundleWorker, type WorkerProcess } from '../test/support/worker-bundle.ts'
+import { prepareWorker, type WorkerProcess } from '../test/support/prepared-worker.ts'
 import { chosenWays, WAY_NAMES, type WayName, WORKER_WAYS } from '../test/support/worker-ways.ts'
 import { FILLED_KEYS, type LoadFigure, type LoadOptions, putOf, type Workload } from './worker-load.ts'
 
@@ -88,10 +88,9 @@ async function main(): Promise<void> {
   const postgres = cleanup.use(await startPostgres(18, { durable: true, settings }))
   const workers = new Map<WayName, WorkerProcess>()
   for (const name of WAYS) {
-    const way = WORKER_WAYS[name]
-    const options = { databaseUrl: postgres.url, schema: postgres.freshSchema(), way }
-    const bundle = cleanup.use(await bundleWorker(options))
-    const worker = cleanup.use(await bundle.start())
+    const database = { databaseUrl: postgres.url, schema: postgres.freshSchema() }
+    const prepared = cleanup.use(await prepareWorker({ ...database, ...WORKER_WAYS[name] }))
+    const worker = cleanup.use(await prepared.start())
     await fill(worker)
     workers.set(name, worker)
   }

@@ -24,6 +24,8 @@ export interface Load {
   readonly operations: readonly Operation[]
   /** Answers that no client may ever get, whatever happens to the database. */
   readonly badAnswers: readonly string[]
+  /** Requests whose connection broke, or that waited too long. */
+  readonly unanswered: number
   /** Operations that were acknowledged so far. */
   readonly acknowledged: number
   stop(): Promise<void>
@@ -38,10 +40,16 @@ export function startLoad(gateway: Gateway, name: string, clients: number, rando
   const badAnswers: string[] = []
   let stopped = false
   let acknowledged = 0
+  let unanswered = 0
+  const call = (path: string, body: JsonObject) =>
+    gateway.call(path, body).catch(() => {
+      unanswered++
+      return undefined
+    })
   const client = async (name: string) => {
     const seen = new Map<string, number>()
     for (let count = 0; !stopped; count++) {
-      const operation = await randomOperation(gateway, `${name}-${count}`, seen, random, badAnswers)
+      const operation = await randomOperation(call, `${name}-${count}`, seen, random, badAnswers)
       if (!operation) {
         await sleep(20)
         continue
@@ -57,6 +65,9 @@ export function startLoad(gateway: Gateway, name: string, clients: number, rando
   return {
     operations,
     badAnswers,
+    get unanswered() {
+      return unanswered
+    },
     get acknowledged() {
       return acknowledged
     },
@@ -69,7 +80,7 @@ export function startLoad(gateway: Gateway, name: string, clients: number, rando
 
 /** One operation; undefined if it was a read that got no answer, of which there is nothing to tell. */
 async function randomOperation(
-  gateway: Gateway,
+  call: (path: string, body: JsonObject) => Promise<Answer | undefined>,
   value: string,
   seen: ReadonlyMap<string, number>,
   random: SeededRandom,
@@ -83,7 +94,7 @@ async function randomOperation(
   ] as const)
   const request = requestOf(kind, key, value, seen.get(key) ?? 0)
   const startedAt = performance.now()
-  const answer = await gateway.call(request.path, request.body).catch(() => undefined)
+  const answer = await call(request.path, request.body)
   const timed = { key, startedAt, endedAt: performance.now() }
   if (answer?.status === 200) return acknowledgedOperation(kind, timed, value, seen.get(key) ?? 0, answer)
   const message = answer?.body.message

@@ -22,42 +22,56 @@ export interface WorkerdOptions extends Partial<WorkerWay> {
   readonly neonProxy?: NeonProxy
 }
 
+export interface Workerd extends GatewayServer {
+  /** What it has logged so far. */
+  output(): string
+}
+
 /**
  * Starts the Worker in workerd, as `npm run dev:worker` does, on a PostgreSQL that is migrated first. The Worker runs under
  * the role of docs/workers.md, as it should in production; `databaseUrl` is the owner's.
  * Disposing of it ends the whole process group: wrangler doesn't always end its workerd.
  */
-export async function startWorkerd(options: WorkerdOptions): Promise<GatewayServer> {
-  const { databaseUrl, schema, variables, through, driver = 'hyperdrive', coordinator = false } = options
-  const roleUrl = await workerRole(databaseUrl, schema)
+export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   await using own = new AsyncDisposableStack()
-  const neon =
-    driver === 'neon'
-      ? (options.neonProxy ?? own.use(await startNeonProxy(Number(new URL(databaseUrl).port))))
-      : undefined
   const port = await freePort()
-  const words = ['--port', String(port), '--no-migrate', '--driver', driver, '--bundle', await workerBundle()]
-  const child = startProcess(
-    process.execPath,
-    [join(projectRoot, 'scripts/dev-worker.mjs'), ...words, ...(coordinator ? ['--coordinator'] : [])],
-    {
-      cwd: projectRoot,
-      detached: true,
-      env: {
-        ...cleanEnvironment(),
-        DATABASE_URL: (await through?.(roleUrl)) ?? roleUrl,
-        ETCD_SCHEMA: schema,
-        ...(neon && { NEON_PROXY: neon.url }),
-        ...variables,
-      },
-    },
-  )
+  const { words, env } = await devWorkerCall(options, own)
+  const child = startProcess(process.execPath, [...words, '--port', String(port)], {
+    cwd: projectRoot,
+    detached: true,
+    env,
+  })
   own.defer(() => child.stopGroup())
   const gateway = new Gateway(`http://127.0.0.1:${port}`)
   own.defer(() => gateway.close())
   await waitUntilReady('workerd', child, async () => (await gateway.status('/readyz')) === 200, 120_000)
   const started = own.move()
-  return { gateway, [Symbol.asyncDispose]: () => started.disposeAsync() }
+  return { gateway, output: () => child.output(), [Symbol.asyncDispose]: () => started.disposeAsync() }
+}
+
+/**
+ * How scripts/dev-worker.mjs is called: the words after `node`, and the environment. The database is migrated then, and has
+ * the Worker's role; what has to live as long as the Worker is put on `own`.
+ */
+export async function devWorkerCall(
+  { databaseUrl, schema, variables, through, neonProxy, driver = 'hyperdrive', coordinator }: WorkerdOptions,
+  own: AsyncDisposableStack,
+): Promise<{ words: string[]; env: NodeJS.ProcessEnv }> {
+  const roleUrl = await workerRole(databaseUrl, schema)
+  const neon =
+    driver === 'neon'
+      ? (neonProxy ?? own.use(await startNeonProxy(Number(new URL(databaseUrl).port))))
+      : undefined
+  const words = ['--no-migrate', '--driver', driver, '--bundle', await workerBundle()]
+  const env = {
+    ...cleanEnvironment(),
+    DATABASE_URL: (await through?.(roleUrl)) ?? roleUrl,
+    ETCD_SCHEMA: schema,
+    ...(neon && { NEON_PROXY: neon.url }),
+    ...variables,
+  }
+  const script = join(projectRoot, 'scripts/dev-worker.mjs')
+  return { words: [script, ...words, ...(coordinator ? ['--coordinator'] : [])], env }
 }
 
 let bundled: Promise<string> | undefined
