@@ -62,13 +62,16 @@ export default {
 
   /** The trigger of wrangler.toml. Fails when a step of it failed, so that the platform counts the run as failed. */
   async scheduled(_event: unknown, bindings: Bindings, execution: Execution): Promise<void> {
-    const { application, config } = open(bindings, execution)
+    const { application, config, subrequests } = open(bindings, execution)
+    const scarce = new AbortController()
+    subrequests.whenScarce(() => scarce.abort())
     try {
       await runScheduled({
         application,
         retention: config.retention,
         environment: application.context.environment,
         failures: instruments.triggerFailures,
+        signal: scarce.signal,
       })
     } finally {
       await application.close()
@@ -76,7 +79,7 @@ export default {
   },
 }
 
-function open(bindings: Bindings, execution: Execution): { application: Application; config: Config } {
+function open(bindings: Bindings, execution: Execution) {
   const config = readConfig({}, bindings)
   const environment = workerEnvironment(config)
   const subrequests = new Subrequests(bindings.SUBREQUESTS_MAX)
@@ -93,7 +96,7 @@ function open(bindings: Bindings, execution: Execution): { application: Applicat
     ...(coordinator && { coordinator: countedCoordinator(coordinator, subrequests) }),
   })
   subrequests.whenScarce(() => application.endWatches())
-  return { application, config }
+  return { application, config, subrequests }
 }
 
 function openCoordinator(

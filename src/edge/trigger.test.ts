@@ -33,18 +33,21 @@ function setUp(fails: readonly string[] = []) {
   } as unknown as Store
   const metrics = new Metrics()
   const failures = metrics.counter('failures', '').labels()
+  const scarce = new AbortController()
   const run = () =>
     runScheduled({
       application: { store, checkQuota: async () => void (await ask('quota')) },
       retention: { mode: 'revision', revisions: 4n },
       environment,
       failures,
+      signal: scarce.signal,
     })
   return {
     clock,
     environment,
     diary,
     behaviour,
+    scarce,
     run,
     failed: () => /failures (\d)/.exec(metrics.text())?.[1],
   }
@@ -91,4 +94,15 @@ it('ends in time: what is left is for the next run', async () => {
   await running
   expect(diary.at(-1)).toBe('ended')
   expect(failed()).toBe('0')
+})
+
+it('ends when little more may be asked of the database', async () => {
+  const { clock, diary, behaviour, scarce, run } = setUp()
+  behaviour.sweep = (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
+  const running = run()
+  await clock.pass(LIMITS.sweepDelayMs)
+  expect(diary.at(-1)).toBe('sweep')
+  scarce.abort()
+  await running
+  expect(diary.at(-1)).toBe('ended')
 })

@@ -11,23 +11,26 @@ export interface ScheduledRunOptions {
   readonly retention: Retention | undefined
   readonly environment: Environment
   readonly failures: Counter
+  /** Aborts when little more may be asked of the database in this run. */
+  readonly signal: AbortSignal
 }
 
 /**
  * One run of a Worker's scheduled trigger: ends the leases that are due, compacts as configured, minds the quota, and frees
  * the space of what is compacted. A step that fails doesn't keep the others from running. What isn't done when the time is
- * over (`LIMITS.scheduledRunMs`), or when the run is cut off, the next one does; runs may overlap.
+ * over (`LIMITS.scheduledRunMs`), when `signal` aborts, or when the run is cut off, the next one does; runs may overlap.
  *
  * When it began, how it ended and what failed is kept in the database, for the metrics of all isolates.
  * @throws Error naming the steps that failed, once all have run, so that the platform counts the run as failed
  */
 export async function runScheduled(options: ScheduledRunOptions): Promise<void> {
-  const { application, retention, environment, failures } = options
+  const { application, retention, environment, failures, signal } = options
   const { store } = application
   const { clock, log } = environment
   const ended = new AbortController()
   const over = new AbortController()
   void clock.sleep(LIMITS.scheduledRunMs, ended.signal).then(() => over.abort())
+  signal.addEventListener('abort', () => over.abort())
   const failed = new Set<ScheduledStep>()
   const run = async (step: ScheduledStep, work: () => Promise<unknown>) => {
     try {

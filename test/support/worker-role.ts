@@ -16,14 +16,16 @@ export async function workerRole(adminUrl: string, schema: string): Promise<stri
     stdio: 'pipe',
   })
   const page = readFileSync(join(projectRoot, 'docs/workers.md'), 'utf8')
-  const [, sql = ''] = /```sql\n(create role edgetcd_worker [\s\S]*?)```/.exec(page) ?? []
-  const [, password = ''] = /password '(.*)'/.exec(sql) ?? []
+  const [, create = '', password = '', rights = ''] =
+    /```sql\n(create role edgetcd_worker login password '(.*)';)([\s\S]*?)```/.exec(page) ?? []
   const role = `${schema}_worker`
   const client = new pg.Client({ connectionString: adminUrl })
   await client.connect()
   try {
+    // As after an upgrade: the role is made once, its rights are granted as often as one likes.
+    const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
     await client.query(
-      sql
+      (rowCount === 0 ? create + rights : rights)
         .replaceAll(/\betcd\b/g, quoteIdentifier(schema))
         .replaceAll('edgetcd_worker', quoteIdentifier(role)),
     )
