@@ -214,9 +214,9 @@ describe.each(WAYS)('%s: the Worker, with transactions pooled and queries cached
   }
 })
 
-it('would be served a repeated write from the cache of a Hyperdrive that looks into no comment', async () => {
+it('would be served a repeated write from the cache, were it not for the marker', async () => {
   const schema = postgres.freshSchema()
-  await using hyperdrive = await startHyperdrive(postgres.url, { comments: false })
+  await using hyperdrive = await startHyperdrive(postgres.url, { namesCount: 'nowhere' })
   await using worker = await startWorkerd({
     databaseUrl: postgres.url,
     schema,

@@ -16,11 +16,14 @@ const LIFETIME_MS = 75_000
 
 const withoutComments = (text: string): string => text.replaceAll(/(\/\*[\s\S]*?\*\/|--.*$)\s*/gm, '').trim()
 
-/** Whether the answer to a text may be kept. `comments`: whether a name in a comment counts too. */
-export function isCacheable(text: string, comments: boolean): boolean {
+/** Where a function's name makes a text uncacheable. The documentation: in a comment it can. */
+export type NamesCount = 'anywhere' | 'outside comments' | 'nowhere'
+
+/** Whether the answer to a text may be kept. */
+export function isCacheable(text: string, namesCount: NamesCount): boolean {
   const bare = withoutComments(text)
   if (!/^(select|with)\b/i.test(bare) || /;./s.test(bare)) return false
-  return !UNCACHEABLE.test(comments ? text : bare)
+  return namesCount === 'nowhere' || !UNCACHEABLE.test(namesCount === 'anywhere' ? text : bare)
 }
 
 /** What two units of messages have in common when one's answer is given to the other. */

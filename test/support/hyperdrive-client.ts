@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { type Backend, LostBackend, NoBackend, type Pool } from './hyperdrive-backend.ts'
-import { cacheKey, isCacheable, type QueryCache } from './hyperdrive-cache.ts'
+import { cacheKey, isCacheable, type NamesCount, type QueryCache } from './hyperdrive-cache.ts'
 import {
   encode,
   errorResponse,
@@ -30,8 +30,7 @@ export type Fault = 'cut' | 'internal error'
 export interface Shared {
   readonly pool: Pool
   readonly cache: QueryCache
-  /** Whether a function's name in a comment makes a text uncacheable. */
-  readonly comments: boolean
+  readonly namesCount: NamesCount
   readonly counts: {
     hits: number
     switched: number
@@ -123,7 +122,7 @@ export class HyperdriveClient {
     }
     const { cache, counts } = this.#shared
     counts.sent.push(...unit.texts)
-    const cacheable = unit.texts.filter((text) => isCacheable(text, this.#shared.comments))
+    const cacheable = unit.texts.filter((text) => isCacheable(text, this.#shared.namesCount))
     counts.cacheable.push(...cacheable)
     const keeps = this.#held === undefined && unit.texts.length === 1 && cacheable.length === 1
     const key = keeps ? `${[...unit.injected]} ${cacheKey(unit.messages)}` : undefined

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net'
 import { Pool } from './hyperdrive-backend.ts'
-import { QueryCache } from './hyperdrive-cache.ts'
+import { type NamesCount, QueryCache } from './hyperdrive-cache.ts'
 import { type Fault, HyperdriveClient, type Shared } from './hyperdrive-client.ts'
 
 /** What a Hyperdrive has done so far. */
@@ -29,8 +29,7 @@ export interface Hyperdrive extends AsyncDisposable {
 }
 
 export interface HyperdriveOptions {
-  /** Whether a function's name in a comment makes a text uncacheable, as the documentation says it can. */
-  readonly comments?: boolean
+  readonly namesCount?: NamesCount
   /** The most connections to PostgreSQL; Hyperdrive's smallest pool has five. */
   readonly connections?: number
   /** How long a client waits for a connection when all are lent. */
@@ -43,7 +42,7 @@ export interface HyperdriveOptions {
  */
 export async function startHyperdrive(
   databaseUrl: string,
-  { comments = true, connections = 5, patienceMs = 5000 }: HyperdriveOptions = {},
+  { namesCount = 'anywhere', connections = 5, patienceMs = 5000 }: HyperdriveOptions = {},
 ): Promise<Hyperdrive> {
   const database = new URL(databaseUrl)
   const who = { user: decodeURIComponent(database.username), database: database.pathname.slice(1) }
@@ -51,7 +50,7 @@ export async function startHyperdrive(
   const shared: Shared = {
     pool: new Pool({ port: Number(database.port), who, size: connections, patienceMs }),
     cache: new QueryCache(),
-    comments,
+    namesCount,
     counts: { hits: 0, switched: 0, sent: [], cacheable: [], refused: [] },
     faultOf(texts) {
       const at = faults.findIndex(({ fragment }) => texts.some((text) => text.includes(fragment)))
