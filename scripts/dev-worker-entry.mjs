@@ -12,6 +12,7 @@ const SCHEDULED_PATHS = new Set(['/cdn-cgi/local/scheduled', '/cdn-cgi/handler/s
 
 export default {
   async fetch(request, bindings, execution) {
+    if (!request.url.includes('/cdn-cgi/')) return worker.fetch(request, bindings, execution)
     const { pathname, searchParams } = new URL(request.url)
     if (request.method === 'POST' && pathname === '/cdn-cgi/local/abort-coordinator') {
       await abortCoordinator(bindings)

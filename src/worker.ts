@@ -31,6 +31,7 @@ export { Coordinator } from './edge/coordinator/object.ts'
 const app = createApp()
 const instruments = createInstruments()
 const memory: Memory = {}
+let config: Config | undefined
 /** The same for all requests of an isolate, for it has one set of bindings. */
 let isCoordinated = false
 const gauges = new CoordinatorGauges(instruments.metrics, () => isCoordinated)
@@ -80,7 +81,7 @@ export default {
 }
 
 function open(bindings: Bindings, execution: Execution) {
-  const config = readConfig({}, bindings)
+  const config = configOf(bindings)
   const environment = workerEnvironment(config)
   const subrequests = new Subrequests(bindings.SUBREQUESTS_MAX)
   const each = bindings.HYPERDRIVE === undefined ? 'statement' : 'connection'
@@ -97,6 +98,12 @@ function open(bindings: Bindings, execution: Execution) {
   })
   subrequests.whenScarce(() => application.endWatches())
   return { application, config, subrequests }
+}
+
+/** The settings are read once: the bindings of an isolate don't change. */
+function configOf(bindings: Bindings): Config {
+  config ??= readConfig({}, bindings)
+  return config
 }
 
 function openCoordinator(

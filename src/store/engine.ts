@@ -18,7 +18,7 @@ export interface EngineOptions {
   readonly environment: Environment
   /** Whether the process lives between requests: then it ends leases at their deadlines by a timer. */
   readonly leaseTimer: boolean
-  /** Where the identity is remembered, if the engine itself lives for one request only. */
+  /** What is remembered, if the engine itself lives for one request only. */
   readonly memory?: EngineMemory
   /** Who runs the writes; without one the engine does, in batches of its own. */
   readonly coordinator?: WriteCoordinator
@@ -26,9 +26,10 @@ export interface EngineOptions {
   batched?(batch: Batch): void
 }
 
-/** What is asked of the database once in the life of a process or isolate. */
+/** What is found out or made once in the life of a process or isolate, for one store. */
 export interface EngineMemory {
   identity?: Identity
+  statement?: StatementFactory
 }
 
 const NEVER = new AbortController().signal
@@ -51,8 +52,9 @@ export class Engine {
   constructor(options: EngineOptions) {
     const { sql, environment, batched, coordinator } = options
     this.sql = sql
-    this.statement = statementFactory(options.schema)
     this.#memory = options.memory ?? {}
+    this.#memory.statement ??= statementFactory(options.schema)
+    this.statement = this.#memory.statement
     this.#head = this.statement('head', headSql, [])
     this.reader = new Reader({
       sql,
