@@ -89,10 +89,12 @@ export class Tokens {
         audience: String(clusterId),
         clockTolerance: EVERY_TOLERANCE_SECONDS,
       })
-      const { sub: name, pwv, exp } = Claims.parse(payload)
+      const { data: claims } = Claims.safeParse(payload)
+      if (claims === undefined) return undefined
+      const { sub: name, pwv, exp } = claims
       return { name, passwordVersion: BigInt(pwv), expiresAtMs: exp * 1000 }
     } catch (error) {
-      if (error instanceof errors.JOSEError || error instanceof z.core.$ZodError) return undefined
+      if (error instanceof errors.JOSEError) return undefined
       throw error
     }
   }
