@@ -7,6 +7,8 @@
 // `wrangler dev` puts proxies before it that clean paths and compress answers. ETCD_* variables and
 // SUBREQUESTS_MAX override the settings.
 //
+// Clients reach it through a relay that tells it when they go away, as Cloudflare's proxies do (scripts/relay.mjs).
+//
 // `--driver neon` takes Neon's driver instead of a Hyperdrive, to the proxy at NEON_PROXY that speaks Neon's protocol.
 // `--coordinator` adds the Durable Object where requests meet.
 // `--bundle DIR` takes the bundle that `wrangler deploy --dry-run --outdir DIR` left there.
@@ -18,6 +20,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { startRelay } from './relay.mjs'
 
 const text = JSON.stringify
 /** Its storage is none: it keeps nothing. */
@@ -71,6 +74,7 @@ if (!values['no-migrate']) {
 
 const dir = values.outdir ?? mkdtempSync(join(tmpdir(), 'edgetcd-worker-'))
 if (values.outdir === undefined) process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+const socket = join(dir, 'worker.sock')
 process.env.WRANGLER_SEND_METRICS = 'false'
 if (values.bundle === undefined) {
   // wrangler needs a newer Node than edgetcd does; one is among the packages.
@@ -97,6 +101,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     setTimeout(() => workerd.kill('SIGKILL'), 2000)
   })
 }
+startRelay(Number(values.port), socket)
 workerd.on('error', (error) => fail(error.message, 1))
 workerd.on('exit', (code) => process.exit(code ?? 0))
 console.log(`edgetcd's Worker listens on http://127.0.0.1:${values.port}`)
@@ -116,6 +121,7 @@ async function workerdConfig() {
   )
   if (driver === 'hyperdrive') bindings.push(hyperdriveBinding())
   if (values.coordinator) bindings.push('(name = "COORDINATOR", durableObjectNamespace = "Coordinator")')
+  const address = values.outdir === undefined ? `unix:${socket}` : `127.0.0.1:${values.port}`
   const texts = readdirSync(dir).filter((name) => name.endsWith('.sql'))
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -124,7 +130,7 @@ const config :Workerd.Config = (
     (name = "internet", network = (allow = ["public", "private", "local"])),
     (name = "database", external = (address = ${text(`${database.hostname}:${database.port || 5432}`)}, tcp = ()))
   ],
-  sockets = [(name = "http", address = ${text(`127.0.0.1:${values.port}`)}, http = (), service = "worker")]
+  sockets = [(name = "http", address = ${text(address)}, http = (), service = "worker")]
 );
 const worker :Workerd.Worker = (
   modules = [

@@ -49,16 +49,12 @@ export default {
       execution.waitUntil(upgraded.ended.finally(() => application.close()))
       return upgraded.response
     }
-    const response = await app.fetch(request, { context: application.context })
-    if (response.body === null || response.headers.has('Content-Length')) {
-      execution.waitUntil(application.close())
-      return response
-    }
-    const { readable, writable } = new TransformStream()
-    const sent = response.body.pipeTo(writable)
-    // A client that goes away breaks the pipe, and that is no failure.
-    execution.waitUntil(sent.catch(() => {}).then(() => application.close()))
-    return new Response(readable, response)
+    const answering = answer(request, application)
+    // When its client goes away, the platform lets a request do no more than it was asked to wait for from the start: whoever
+    // waited for a lock takes its key back. That the client broke the pipe is no failure.
+    const sent = answering.then((answered) => answered.sent).catch(() => {})
+    execution.waitUntil(sent.then(() => application.close()))
+    return (await answering).response
   },
 
   /** The trigger of wrangler.toml. Fails when a step of it failed, so that the platform counts the run as failed. */
@@ -78,6 +74,17 @@ export default {
       await application.close()
     }
   },
+}
+
+/** The response, and when there is nothing left to do for it. */
+async function answer(
+  request: Request,
+  { context }: Application,
+): Promise<{ response: Response; sent: Promise<void> | undefined }> {
+  const response = await app.fetch(request, { context })
+  if (response.body === null || response.headers.has('Content-Length')) return { response, sent: undefined }
+  const { readable, writable } = new TransformStream()
+  return { response: new Response(readable, response), sent: response.body.pipeTo(writable) }
 }
 
 function open(bindings: Bindings, execution: Execution) {

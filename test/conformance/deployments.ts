@@ -62,14 +62,8 @@ const embedded: Deployment = {
   },
 }
 
-/** What workerd can't do. */
-const WORKERD_KNOWN = {
-  'waiter that gives up': 'workerd tells of a client that is gone only when something is written to it',
-}
-
-/** Nor what the Worker's role may not up to PostgreSQL 16. */
+/** What the Worker's role may not up to PostgreSQL 16. */
 const ROLE_KNOWN = {
-  ...WORKERD_KNOWN,
   'defragment and snapshot':
     "up to PostgreSQL 16 only a table's owner may defragment it, which the Worker isn't",
 }
@@ -80,7 +74,7 @@ function onNode(version: PostgresVersion): Deployment {
 
 function inWorkerd(name: string, title: string, version: PostgresVersion, way: WayName): Deployment {
   const start: StartServer = (options) => startWorkerd({ ...options, ...WORKER_WAYS[way] })
-  return onPostgres(name, title, version, start, version < 17 ? ROLE_KNOWN : WORKERD_KNOWN)
+  return onPostgres(name, title, version, start, version < 17 ? ROLE_KNOWN : {})
 }
 
 /** Every deployment that CI tests. */
@@ -90,7 +84,7 @@ export const DEPLOYMENTS: readonly Deployment[] = [
   onNode(18),
   inWorkerd('workerd-postgres-14', 'workerd', 14, 'hyperdrive'),
   inWorkerd('workerd-postgres-18', 'workerd', 18, 'hyperdrive'),
-  onPostgres('workerd-query-cache', 'workerd, query cache', 18, startOnHyperdrive, WORKERD_KNOWN),
+  onPostgres('workerd-query-cache', 'workerd, query cache', 18, startOnHyperdrive),
   inWorkerd('workerd-neon', 'workerd, Neon', 18, 'neon'),
   inWorkerd('workerd-coordinator', 'workerd, Durable Object', 18, 'hyperdrive+coordinator'),
   inWorkerd('workerd-neon-coordinator', 'workerd, Neon, Durable Object', 18, 'neon+coordinator'),
