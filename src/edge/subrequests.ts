@@ -91,7 +91,7 @@ export function countedSql(sql: Sql, subrequests: Subrequests, each: 'statement'
   }
 }
 
-/** The same coordinator, counted: each call of it is a subrequest. */
+/** The same coordinator, counted: each call of it is a subrequest, however many pages it gives. */
 export function countedCoordinator(coordinator: Coordinator, subrequests: Subrequests): Coordinator {
   return {
     async write(write) {
@@ -101,6 +101,10 @@ export function countedCoordinator(coordinator: Coordinator, subrequests: Subreq
     async next(query, waitMs, signal) {
       subrequests.spend()
       return await coordinator.next(query, waitMs, signal)
+    },
+    async follow(query, take, signal) {
+      subrequests.spend()
+      await coordinator.follow(query, take, signal)
     },
     async sample() {
       subrequests.spend()

@@ -3,13 +3,13 @@ import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { type Follower, followLog } from '../../service/watch/follower.ts'
-import type { HubQuery } from '../../service/watch/hub.ts'
+import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
 import { pollIntervalUpTo } from '../../service/watch/pace.ts'
 import { type CompiledWrite, type CompiledWriteAnswer, runCompiled } from '../../store/coordinated-writes.ts'
 import { Engine } from '../../store/engine.ts'
 import { etcdFailure } from '../../store/failure.ts'
 import type { Sql } from '../../store/sql.ts'
-import type { CoordinatorRpc, CoordinatorState, NextAnswer } from './protocol.ts'
+import type { CoordinatorRpc, CoordinatorState, FollowAnswer, NextAnswer } from './protocol.ts'
 
 export interface CoordinatorOptions {
   /** Held for as long as somebody writes or waits. */
@@ -54,12 +54,25 @@ export class CoordinatorCore implements CoordinatorRpc {
     return await runCompiled(this.#engine, write)
   }
 
-  async next(query: HubQuery, waitMs: number, waiter: string): Promise<NextAnswer> {
+  next(query: HubQuery, waitMs: number, waiter: string): Promise<NextAnswer> {
+    const boundedMs = Math.min(waitMs, LIMITS.waitMaxSeconds * 1000)
+    return this.#waiting(waiter, async (signal) => ({
+      page: await this.#follower.hub.next(query, boundedMs, signal),
+    }))
+  }
+
+  follow(query: HubQuery, waiter: string, take: TakePage): Promise<FollowAnswer> {
+    return this.#waiting(waiter, async (signal) => {
+      await this.#follower.hub.follow(query, take, signal)
+      return undefined
+    })
+  }
+
+  async #waiting<T>(waiter: string, work: (signal: AbortSignal) => Promise<T>) {
     const leaving = new AbortController()
     this.#waiters.set(waiter, leaving)
     try {
-      const boundedMs = Math.min(waitMs, LIMITS.waitMaxSeconds * 1000)
-      return { page: await this.#follower.hub.next(query, boundedMs, leaving.signal) }
+      return await work(leaving.signal)
     } catch (error) {
       const { code, message } = error instanceof EtcdError ? error : etcdFailure(error)
       return { failed: { code, message } }

@@ -1,13 +1,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { readConfig } from '../../config/config.ts'
-import type { HubQuery } from '../../service/watch/hub.ts'
+import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
 import type { CompiledWrite, CompiledWriteAnswer } from '../../store/coordinated-writes.ts'
 import type { Bindings } from '../bindings.ts'
 import { openSession } from '../connection.ts'
 import { workerEnvironment } from '../environment.ts'
 import { releasedWhenIdle } from '../released-when-idle.ts'
 import { CoordinatorCore } from './core.ts'
-import type { CoordinatorRpc, CoordinatorState, NextAnswer } from './protocol.ts'
+import type { CoordinatorRpc, CoordinatorState, FollowAnswer, NextAnswer } from './protocol.ts'
 
 /** The connection is let go when nobody has used it for this long, so that a database may sleep. */
 const IDLE_CONNECTION_MS = 5_000
@@ -33,6 +33,10 @@ export class Coordinator extends DurableObject<Bindings> implements CoordinatorR
 
   next(query: HubQuery, waitMs: number, waiter: string): Promise<NextAnswer> {
     return this.#core.next(query, waitMs, waiter)
+  }
+
+  follow(query: HubQuery, waiter: string, take: TakePage): Promise<FollowAnswer> {
+    return this.#core.follow(query, waiter, take)
   }
 
   leave(waiter: string): Promise<void> {

@@ -2,7 +2,7 @@
  * What a Worker's requests and their coordinator say to each other: calls of Cloudflare's RPC, whose arguments and answers
  * are data that can be cloned.
  */
-import type { HubQuery } from '../../service/watch/hub.ts'
+import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
 import type { CompiledWrite, CompiledWriteAnswer } from '../../store/coordinated-writes.ts'
 import type { EventPage } from '../../store/event-log.ts'
 
@@ -11,7 +11,9 @@ export interface CoordinatorRpc {
   write(write: CompiledWrite): Promise<CompiledWriteAnswer>
   /** As `Hub.next`, but that a failure is an answer; `waiter` is a name for the call, which `leave` can end. */
   next(query: HubQuery, waitMs: number, waiter: string): Promise<NextAnswer>
-  /** Ends a `next` whose client has gone. */
+  /** As `Hub.follow`, in the same way. `take` is called over there; where that fails, whoever followed is gone. */
+  follow(query: HubQuery, waiter: string, take: TakePage): Promise<FollowAnswer>
+  /** Ends a call whose client has gone. */
   leave(waiter: string): Promise<void>
   state(): Promise<CoordinatorState>
 }
@@ -20,6 +22,8 @@ export interface CoordinatorRpc {
 export type NextAnswer =
   | { readonly page: EventPage | undefined }
   | { readonly failed: { readonly code: number; readonly message: string } }
+
+export type FollowAnswer = Exclude<NextAnswer, { page: unknown }> | undefined
 
 /** What the coordinator has done since it began, and holds at the moment. */
 export interface CoordinatorState {

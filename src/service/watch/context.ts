@@ -151,6 +151,15 @@ export class WatchContext {
         if (page !== undefined) await this.renewRights(page.head, true)
         return page
       },
+      follow: (query, take, signal) =>
+        hub.follow(
+          query,
+          async (page) => {
+            await this.renewRights(page.head, true)
+            await take(page)
+          },
+          signal,
+        ),
     }
   }
 

@@ -20,4 +20,13 @@ export interface Hub {
    * @throws EtcdError when the log can't be read in that time
    */
   next(query: HubQuery, waitMs: number, signal: AbortSignal): Promise<EventPage | undefined>
+
+  /**
+   * Gives page after page, each beginning where the one before ended, until the signal aborts; also now and then one
+   * without events. The next page is read when the last was taken. Ends early when the caller has to read the log itself.
+   * @throws EtcdError when the log can't be read
+   */
+  follow(query: HubQuery, take: TakePage, signal: AbortSignal): Promise<void>
 }
+
+export type TakePage = (page: EventPage) => Promise<void>

@@ -2,10 +2,13 @@ import type { Clock } from '../../environment.ts'
 import type { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
-import type { Hub, HubQuery } from './hub.ts'
+import type { Hub, HubQuery, TakePage } from './hub.ts'
 import type { KeyRange } from './key-range.ts'
 import type { RecentLog } from './recent-log.ts'
 import type { Subscriber, Tail } from './tail.ts'
+
+/** How often one who follows hears that there is nothing: also how soon it shows that it isn't there any more. */
+const FOLLOWER_WAIT_MS = 15_000
 
 export interface LocalHubOptions {
   /** Reads `recent`, so that what it has seen is there for those who come a moment later. */
@@ -50,6 +53,18 @@ export class LocalHub implements Hub {
     } finally {
       this.#waiters--
       this.#restingSinceMs = clock.now()
+    }
+  }
+
+  async follow(query: HubQuery, take: TakePage, signal: AbortSignal): Promise<void> {
+    let { after, fresh } = query
+    while (!signal.aborted) {
+      const page = await this.next({ ...query, after, fresh }, FOLLOWER_WAIT_MS, signal)
+      if (page === undefined || signal.aborted) return
+      await take(page)
+      // A position in the future isn't come to yet.
+      if (after === undefined || page.through > after) after = page.through
+      fresh = false
     }
   }
 

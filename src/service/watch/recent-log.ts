@@ -64,23 +64,41 @@ export class RecentLog implements EventLog {
   }
 
   /**
-   * Reads what lies between a revision and what is kept, so that whoever comes from there finds it here, too. Nothing is
-   * gained when that is more than one page, or more than may be kept.
+   * Reads what lies between a revision and what is kept, so that whoever comes from there finds it here, too; or the state
+   * before each change, where it is kept without. Nothing is gained when that is more than one page, or more than may be
+   * kept.
    */
   async reachBack(query: EventQuery, clock: Clock, signal: AbortSignal): Promise<void> {
     const page = await boundedRead(this.#events, query, clock, signal)
     const recent = this.#recent
-    if (recent === undefined || recent.start > page.through || query.after < page.intactAfter) {
-      if (recent === undefined) this.#keep(query, page)
-      return
+    if (recent === undefined) {
+      this.#keep(query, page)
+    } else if (query.after >= page.intactAfter && page.through >= recent.start && !isRewound(recent, page)) {
+      if (query.after < recent.start) this.#prepend(query, page, recent)
+      else if (query.prevKv && page.through >= recent.through) this.#replace(query, page, recent)
     }
+  }
+
+  #prepend(query: EventQuery, page: EventPage, recent: Recent): void {
     const older = page.events.filter(({ kv }) => kv.modRevision <= recent.start)
     const bytes = sizeOf(older)
-    if (query.after >= recent.start || recent.bytes + bytes > this.#bytesMax) return
+    if (recent.bytes + bytes > this.#bytesMax) return
+    const isWhole = recent.prevKvFrom <= recent.start
+    if (isWhole) recent.prevKvFrom = query.prevKv ? query.after : recent.start
     recent.events.unshift(...older)
     recent.bytes += bytes
     recent.start = query.after
-    if (query.prevKv && page.through >= recent.prevKvFrom) recent.prevKvFrom = query.after
+  }
+
+  /** From the page's beginning on, it has more than what is kept. */
+  #replace(query: EventQuery, page: EventPage, recent: Recent): void {
+    const before = recent.events.filter(({ kv }) => kv.modRevision <= query.after)
+    recent.events = [...before, ...page.events]
+    recent.bytes = sizeOf(recent.events)
+    recent.through = page.through
+    recent.head = page.head
+    recent.prevKvFrom = query.after
+    this.#trim(recent)
   }
 
   #keep(query: EventQuery, page: EventPage): void {

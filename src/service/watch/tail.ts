@@ -35,9 +35,6 @@ export interface TailOptions {
   readonly hub?: Hub
 }
 
-/** How long a hub is asked to wait for something. */
-const HUB_WAIT_MS = 25_000
-
 const EVERYTHING: KeyRange = { key: new Uint8Array([0]), rangeEnd: new Uint8Array([0]) }
 
 /** Above every revision: asks for the head alone. */
@@ -174,37 +171,32 @@ export class Tail {
   /** Until it is time for the next read: with a hub, that is when the hub can't say what there is. */
   private async pause(): Promise<void> {
     const { environment, hub } = this.options
-    this.polling = new AbortController()
-    const { signal } = this.polling
-    const followed = hub !== undefined && (await this.follow(hub, signal))
-    if (!followed) await environment.clock.sleep(this.pace.next(), signal)
+    const polling = new AbortController()
+    this.polling = polling
+    const followed = hub !== undefined && (await this.follow(hub, polling))
+    if (!followed) await environment.clock.sleep(this.pace.next(), polling.signal)
     this.polling = undefined
   }
 
   /** Takes what the hub tells, for as long as nothing else is wanted. False: the hub is away. */
-  private async follow(hub: Hub, signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted && this.isWanted() && !this.isUrgent()) {
-      const query = this.nextQuery()
-      let page: EventPage | undefined
-      try {
-        page = await hub.next(
-          { ...query, range: query.range ?? EVERYTHING, fresh: false },
-          HUB_WAIT_MS,
-          signal,
-        )
-      } catch (error) {
-        this.options.environment.log('warn', 'the hub of the log is away; the log is read instead', { error })
-        return false
-      }
-      // What has changed meanwhile may have changed what is asked for.
-      if (page === undefined || signal.aborted) return true
-      // The hub may be a moment behind what was read here.
-      if (page.through >= query.after) this.take(query, page)
+  private async follow(hub: Hub, following: AbortController): Promise<boolean> {
+    const query = this.nextQuery()
+    const take = async (page: EventPage) => {
+      // What has changed meanwhile may have changed what is asked for; and the hub may be a moment behind.
+      if (following.signal.aborted || page.through < (this.current ?? 0n)) return
+      this.take({ ...query, after: this.current ?? query.after }, page)
+      if (this.isUrgent()) following.abort()
     }
-    return true
+    try {
+      const asked = { ...query, range: query.range ?? EVERYTHING, fresh: false }
+      await hub.follow(asked, take, following.signal)
+      return true
+    } catch (error) {
+      this.options.environment.log('warn', 'the hub of the log is away; the log is read instead', { error })
+      return false
+    }
   }
 
-  /** Whether the read succeeded. After a failure it has also waited. */
   private async readOnce(): Promise<boolean> {
     const { events, environment } = this.options
     const query = this.nextQuery()
