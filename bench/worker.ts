@@ -1,6 +1,6 @@
 /**
  * The ways to run the Worker side by side: the bundle as it is deployed, in plain workerd, on one PostgreSQL that syncs to
- * disk, with 64 clients. A commit is made as slow as a cloud's by commit_delay.
+ * disk. A commit is made as slow as a cloud's by commit_delay.
  *
  *   npm run bench:worker                 the whole table, some ten minutes
  *   npm run bench:worker -- --json       the figures as JSON
@@ -22,7 +22,6 @@ import { FILLED_KEYS, type LoadFigure, type LoadOptions, putOf, type Workload } 
 const SECONDS = Number(process.env.EDGETCD_BENCH_SECONDS ?? 4)
 const ROUNDS = Number(process.env.EDGETCD_BENCH_ROUNDS ?? 3)
 const COMMIT_DELAYS_US = (process.env.EDGETCD_BENCH_COMMIT_DELAYS ?? '0,2000,5000').split(',').map(Number)
-const CLIENTS = 64
 const WARM_UP_SECONDS = 0.5
 const WAYS = chosenWays(WAY_NAMES)
 
@@ -30,18 +29,23 @@ interface Figure extends LoadFigure {
   /** What one request cost workerd, in milliseconds of CPU. */
   readonly cpuMs: number
 }
-interface Result {
+interface Measurement {
   readonly workload: Workload
+  readonly clients: number
   readonly commitDelayUs: number
+}
+interface Result extends Measurement {
   readonly figures: Readonly<Partial<Record<WayName, Figure>>>
 }
 
 /** What is measured: commits don't matter to a get. */
-const MEASUREMENTS: readonly { workload: Workload; commitDelayUs: number }[] = [
-  ...COMMIT_DELAYS_US.flatMap((commitDelayUs) =>
-    (['put', 'compare-and-swap'] as const).map((workload) => ({ workload, commitDelayUs })),
-  ),
-  { workload: 'get', commitDelayUs: 0 },
+const MEASUREMENTS: readonly Measurement[] = [
+  ...COMMIT_DELAYS_US.flatMap((commitDelayUs): Measurement[] => [
+    { workload: 'put', clients: 64, commitDelayUs },
+    { workload: 'compare-and-swap', clients: 64, commitDelayUs },
+    { workload: 'put', clients: 1, commitDelayUs },
+  ]),
+  { workload: 'get', clients: 64, commitDelayUs: 0 },
 ]
 
 /** The CPU that a process has used so far, in milliseconds: Linux counts it in hundredths of a second. */
@@ -50,14 +54,9 @@ function cpuMsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-async function measure(worker: WorkerProcess, workload: Workload): Promise<Figure> {
-  const options: LoadOptions = {
-    port: worker.port,
-    workload,
-    clients: CLIENTS,
-    seconds: SECONDS,
-    warmUpSeconds: WARM_UP_SECONDS,
-  }
+async function measure(worker: WorkerProcess, { workload, clients }: Measurement): Promise<Figure> {
+  const { port } = worker
+  const options: LoadOptions = { port, workload, clients, seconds: SECONDS, warmUpSeconds: WARM_UP_SECONDS }
   const before = cpuMsOf(worker.pid)
   const script = fileURLToPath(new URL('worker-load.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify(options)])
@@ -95,18 +94,21 @@ async function main(): Promise<void> {
     workers.set(name, worker)
   }
   const results: Result[] = []
-  for (const { workload, commitDelayUs } of MEASUREMENTS) {
+  for (const measurement of MEASUREMENTS) {
+    const { workload, clients, commitDelayUs } = measurement
     await postgres.query(`alter system set commit_delay = ${commitDelayUs}`)
     await postgres.query('select pg_reload_conf()')
     const figures = new Map<WayName, Figure[]>(WAYS.map((name) => [name, []]))
     for (let round = 0; round < ROUNDS; round++) {
       for (const [name, worker] of workers) {
-        process.stderr.write(`${workload}, commit_delay ${commitDelayUs}, round ${round + 1}, ${name}\n`)
-        figures.get(name)?.push(await measure(worker, workload))
+        process.stderr.write(
+          `${workload}, ${clients} clients, commit_delay ${commitDelayUs}, round ${round + 1}, ${name}\n`,
+        )
+        figures.get(name)?.push(await measure(worker, measurement))
       }
     }
     const medians = [...figures].map(([name, all]) => [name, medianOf(all)])
-    results.push({ workload, commitDelayUs, figures: Object.fromEntries(medians) })
+    results.push({ ...measurement, figures: Object.fromEntries(medians) })
   }
   print(results)
 }
@@ -129,15 +131,18 @@ function print(results: readonly Result[]): void {
     console.log(JSON.stringify({ machine, seconds: SECONDS, rounds: ROUNDS, results: gains }, null, 2))
     return
   }
-  console.log(`${machine}; ${CLIENTS} clients, ${ROUNDS} rounds of ${SECONDS} s, medians\n`)
-  console.log('| workload | commit_delay µs | way | req/s | p50 / p99 ms | CPU of workerd ms/req | gain |')
-  console.log('|---|---:|---|---:|---:|---:|---:|')
+  console.log(`${machine}; ${ROUNDS} rounds of ${SECONDS} s, medians\n`)
+  console.log(
+    '| workload | clients | commit_delay µs | way | req/s | p50 / p99 ms | CPU of workerd ms/req | gain |',
+  )
+  console.log('|---|---:|---:|---|---:|---:|---:|---:|')
   for (const result of results) {
     for (const [index, name] of WAYS.entries()) {
       const figure = result.figures[name]
       if (figure === undefined) continue
       const { requestsPerSecond, p50Ms, p99Ms, cpuMs } = figure
-      const first = index === 0 ? `${result.workload} | ${result.commitDelayUs}` : ' | '
+      const what = `${result.workload} | ${result.clients} | ${result.commitDelayUs}`
+      const first = index === 0 ? what : ' | | '
       const last = index === WAYS.length - 1 ? gain(result).toFixed(1) : ''
       console.log(
         `| ${first} | ${name} | ${requestsPerSecond.toFixed(0)} | ${p50Ms.toFixed(1)} / ${p99Ms.toFixed(1)} | ${cpuMs.toFixed(2)} | ${last} |`,
