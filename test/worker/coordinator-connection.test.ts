@@ -1,7 +1,5 @@
-import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import type { Gateway, JsonObject } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { prefixRange, watch } from '../support/watching.ts'
 import { chosenWays, WORKER_WAYS } from '../support/worker-ways.ts'
@@ -10,39 +8,18 @@ import { startWorkerd } from '../support/workerd.ts'
 /** It lets go after five seconds; a busy machine may take longer. */
 const LETS_GO_WITHIN_MS = 20_000
 
-/** The backends that run for the Worker, whose role is named after its schema. */
-async function backends(postgres: Postgres, schema: string): Promise<number[]> {
-  const query = 'select pid from pg_stat_activity where usename = $1 order by 1'
-  const { rows } = await postgres.query(query, [`${schema}_worker`])
-  return rows.map((row: { pid: number }) => row.pid)
+/** How many backends run for the Worker, whose role is named after its schema. */
+async function backends(postgres: Postgres, schema: string): Promise<number> {
+  const query = 'select from pg_stat_activity where usename = $1'
+  return (await postgres.query(query, [`${schema}_worker`])).rowCount ?? 0
 }
 
-/** How many wait at the coordinator, by its own account. */
-async function waiters({ url }: Gateway): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text()
-  return Number(/^edgetcd_coordinator_waiters (\d+)$/m.exec(metrics)?.[1])
-}
-
-async function until(what: string, happened: () => Promise<boolean>): Promise<void> {
+async function untilAsleep(postgres: Postgres, schema: string): Promise<void> {
   const deadline = Date.now() + LETS_GO_WITHIN_MS
-  while (!(await happened())) {
-    if (Date.now() > deadline) throw new Error(`still not so: ${what}`)
+  while ((await backends(postgres, schema)) > 0) {
+    if (Date.now() > deadline) throw new Error('there still is a connection')
     await sleep(50)
   }
-}
-
-/**
- * A client that waits, and goes away by resetting its connection when it is left: workerd alone doesn't notice one that
- * only ends it, for such a client might still read.
- */
-function wait(gateway: Gateway, method: 'GET' | 'POST', path: string, body?: JsonObject): () => void {
-  const sent = request(new URL(path, gateway.url), { method, agent: false }, (answer) => {
-    answer.on('error', () => {}) // it is cut off, below
-    answer.resume()
-  })
-  sent.on('error', () => {})
-  sent.end(body && JSON.stringify(body))
-  return () => sent.socket?.resetAndDestroy()
 }
 
 const coordinated = chosenWays(['hyperdrive+coordinator']).filter((way) => WORKER_WAYS[way].coordinator)
@@ -54,23 +31,23 @@ it.each(coordinated)('%s: the coordinator lets its connection go when nobody wai
   const { gateway } = worker
   const range = prefixRange('k')
 
+  const stream = await watch(gateway, range)
+  const leaving = new AbortController()
   const query = new URLSearchParams({ ...range, start_revision: '1000', wait: '60' })
-  const leave = [
-    wait(gateway, 'GET', `/v3/watch?${query}`),
-    wait(gateway, 'POST', '/v3/watch', { create_request: range }),
-  ]
-  await until('both wait', async () => (await waiters(gateway)) === 2)
+  const poll = fetch(`${gateway.url}/v3/watch?${query}`, { signal: leaving.signal }).catch(() => 'left')
   const revision = await gateway.put('k', 'first')
-  expect(await backends(postgres, schema), 'somebody waits').not.toEqual([])
+  await stream.reached(revision)
+  expect(await backends(postgres, schema), 'somebody waits').toBeGreaterThan(0)
 
-  for (const go of leave) go()
-  await until('nobody waits', async () => (await waiters(gateway)) === 0)
-  await until('the database may sleep', async () => (await backends(postgres, schema)).length === 0)
+  stream.close()
+  leaving.abort()
+  expect(await poll).toBe('left')
+  await untilAsleep(postgres, schema)
 
   const next = await watch(gateway, { ...range, start_revision: String(revision) })
   const after = await gateway.put('k', 'after')
   await next.reached(after)
   expect(next.events.map(({ value }) => value)).toEqual(['first', 'after'])
-  expect(await backends(postgres, schema), 'it has one again').not.toEqual([])
+  expect(await backends(postgres, schema), 'it has one again').toBeGreaterThan(0)
   next.close()
 })
