@@ -88,14 +88,17 @@ const withCors: MiddlewareHandler<App> = async (c, next) => {
   exposeHeaders(headers)
 }
 
-/** Shared caches guess how long to keep an answer that says nothing, be it an error. They keep none but of these methods. */
+/**
+ * Shared caches guess how long to keep an answer that says nothing, be it an error. They keep none but of these methods. The
+ * version and the refusal of a method say nothing in etcd either, and are always the same.
+ */
 const keptByNobody: MiddlewareHandler<App> = async (c, next) => {
   await next()
-  const { method } = c.req
-  const { headers } = c.res
-  if ((method === 'GET' || method === 'HEAD') && !headers.has('cache-control')) {
-    headers.set('Cache-Control', NO_STORE['Cache-Control'])
-  }
+  const { method, path } = c.req
+  const { headers, status } = c.res
+  if ((method !== 'GET' && method !== 'HEAD') || headers.has('cache-control')) return
+  if (path === '/version' || status === 501) return
+  headers.set('Cache-Control', NO_STORE['Cache-Control'])
 }
 
 /** What etcd does before it looks at a path's meaning; and keys, whose paths mean nothing to a router. */
@@ -150,7 +153,9 @@ async function answerGetWatch(
   if (acceptsEvents(request.header('accept'))) {
     return await answerServerSentEvents(rpc, request, parameters, context)
   }
-  return errorAnswer(METHOD_NOT_ALLOWED)
+  // Caches may keep a 501, and one for this URL would stand before the events.
+  const refused = errorAnswer(METHOD_NOT_ALLOWED)
+  return { ...refused, headers: { ...refused.headers, ...NO_STORE } }
 }
 
 async function answerHealth(c: HonoContext<App>): Promise<Answer> {

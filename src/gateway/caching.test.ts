@@ -3,16 +3,15 @@ import { PROBES } from './operations.ts'
 import { RPCS } from './rpcs.ts'
 import { fetchApp } from './testing/fetch-app.ts'
 
-/** Whatever a GET may ask for, but a long poll, whose answers say how long they may be kept. */
+/** Whatever a GET may ask for whose answer may change, but a long poll, whose answers say how long they may be kept. */
 const GETS = [
-  ...RPCS.keys(),
   ...Object.entries(PROBES).flatMap(([probe, checks]) => [
     `/${probe}`,
     ...checks.map((check) => `/${probe}/${check}`),
   ]),
-  ...['/version', '/health', '/health?exclude=NOSPACE', '/metrics', '/keys/a', '/keys/', '/keys/a?stale'],
+  ...['/health', '/health?exclude=NOSPACE', '/metrics', '/keys/a', '/keys/', '/keys/a?stale'],
   // Nowhere, a path to be cleaned, one that can't be read.
-  ...['/', '/none', '/v3/none', '/v3//kv/range', '/%zz', '/v3/watch?wait=x', '/v3/watch?key=YQ'],
+  ...['/', '/none', '/v3/none', '/v3//kv/range', '/%zz', '/v3/watch?wait=x', '/v3/watch?key=YQ', '/v3/watch'],
 ]
 
 describe('an answer that a shared cache must not keep', () => {
@@ -23,6 +22,10 @@ describe('an answer that a shared cache must not keep', () => {
       expect(headers.get('cache-control'), method).toContain('no-store')
       expect(headers.has('set-cookie')).toBe(false)
     }
+  })
+
+  it('is never what an RPC answers, which no GET calls', async () => {
+    for (const path of RPCS.keys()) expect((await fetchApp(path)).status, path).toBe(501)
   })
 
   it('says so for events, too', async () => {
