@@ -97,7 +97,7 @@ const keptByNobody: MiddlewareHandler<App> = async (c, next) => {
   const { method, path } = c.req
   const { headers, status } = c.res
   if ((method !== 'GET' && method !== 'HEAD') || headers.has('cache-control')) return
-  if (path === '/version' || status === 501) return
+  if (path === '/version' || (method === 'GET' && status === 501)) return
   headers.set('Cache-Control', NO_STORE['Cache-Control'])
 }
 
