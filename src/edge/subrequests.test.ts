@@ -98,6 +98,9 @@ describe('subrequests', () => {
           calls++
           return undefined
         },
+        follow: async () => {
+          calls++
+        },
         sample: async () => {
           calls++
         },

@@ -75,7 +75,8 @@ export class RecentLog implements EventLog {
       this.#keep(query, page)
     } else if (query.after >= page.intactAfter && page.through >= recent.start && !isRewound(recent, page)) {
       if (query.after < recent.start) this.#prepend(query, page, recent)
-      else if (query.prevKv && page.through >= recent.through) this.#replace(query, page, recent)
+      else if (query.after <= recent.through && page.through >= recent.through)
+        this.#replace(query, page, recent)
     }
   }
 
@@ -97,7 +98,7 @@ export class RecentLog implements EventLog {
     recent.bytes = sizeOf(recent.events)
     recent.through = page.through
     recent.head = page.head
-    recent.prevKvFrom = query.after
+    recent.prevKvFrom = query.prevKv ? query.after : page.through
     this.#trim(recent)
   }
 

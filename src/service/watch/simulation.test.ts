@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
 import { WatchCreateRequest_FilterType as FilterType } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { followLog } from './follower.ts'
+import type { Hub } from './hub.ts'
 import { createWatch } from './index.ts'
 import { rangeOf } from './key-range.ts'
 import { CheckedClient } from './testing/checked-client.ts'
@@ -36,6 +39,7 @@ type Command =
   | { readonly type: 'leave'; readonly stream: number }
   | { readonly type: 'read'; readonly stream: number; readonly messages: number }
   | { readonly type: 'away'; readonly away: boolean }
+  | { readonly type: 'lose' }
   | { readonly type: 'run'; readonly steps: number }
 
 const stream = fc.nat({ max: 2 })
@@ -94,7 +98,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ type: fc.constant('progress' as const), stream }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('leave' as const), stream }) },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({ type: fc.constant('poll' as const), wanted, waitMs: fc.nat({ max: 2_000 }) }),
   },
   {
@@ -106,6 +110,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('away' as const), away: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('lose' as const) }) },
   {
     weight: 8,
     arbitrary: fc.record({ type: fc.constant('run' as const), steps: fc.integer({ min: 1, max: 12 }) }),
@@ -139,24 +144,78 @@ class ScheduledClock extends ManualClock {
   }
 }
 
+/** Where those who wait meet: in the process, nowhere, or at a hub elsewhere, which is lost now and then. */
+type Meeting = 'one tail for all' | 'a tail a stream' | 'a hub elsewhere'
+
+/** A hub whose calls are on their way for a while, and fail with it when it is lost. */
+function hubElsewhere(events: MemoryLog, environment: Environment, scheduler: fc.Scheduler): LossyHub {
+  const interval = { min: 20, max: 100 }
+  const { hub } = followLog({ events, environment, interval, shared: true })
+  let lost = new AbortController()
+  const onTheWay = async <T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> => {
+    const leaving = new AbortController()
+    const leave = () => leaving.abort()
+    signal.addEventListener('abort', leave, { once: true })
+    const losing = lost.signal
+    await scheduler.schedule(Promise.resolve(), 'hub asked')
+    const away = new Promise<never>((_, reject) => {
+      losing.addEventListener('abort', () => reject(EtcdError.of('NoLeader')), { once: true })
+    })
+    try {
+      if (signal.aborted) leave()
+      if (losing.aborted) throw EtcdError.of('NoLeader')
+      return await Promise.race([away, call(leaving.signal)])
+    } finally {
+      leave()
+      await scheduler.schedule(Promise.resolve(), 'hub answers')
+    }
+  }
+  return {
+    next: (query, waitMs, signal) => onTheWay((leaving) => hub.next(query, waitMs, leaving), signal),
+    follow: (query, take, signal) =>
+      onTheWay(
+        (leaving) =>
+          hub.follow(
+            query,
+            async (page) => {
+              await scheduler.schedule(Promise.resolve(), 'hub tells')
+              await take(page)
+            },
+            leaving,
+          ),
+        signal,
+      ),
+    lose: () => {
+      lost.abort()
+      lost = new AbortController()
+    },
+  }
+}
+
+type LossyHub = Hub & { lose(): void }
+
 class Simulation {
   private readonly scheduler: fc.Scheduler
   private readonly log = new MemoryLog()
   private readonly service
   private readonly clients = new Map<number, CheckedClient>()
+  private readonly hub: LossyHub | undefined
   private polls = 0
   private failure: unknown
 
-  constructor(scheduler: fc.Scheduler, sharedTail: boolean) {
+  constructor(scheduler: fc.Scheduler, meeting: Meeting) {
     this.scheduler = scheduler
     this.log.revisionsPerRead = 3n
     this.log.latency = (when) => scheduler.schedule(Promise.resolve(), `read ${when}`)
+    const environment = testEnvironment(new ScheduledClock(scheduler))
+    this.hub = meeting === 'a hub elsewhere' ? hubElsewhere(this.log, environment, scheduler) : undefined
     this.service = createWatch({
       events: this.log,
       access: this.log.access,
       identity: () => Promise.resolve({ clusterId: 1n, memberId: 2n, raftTerm: 3n }),
-      environment: testEnvironment(new ScheduledClock(scheduler)),
-      sharedTail,
+      environment,
+      sharedTail: meeting === 'one tail for all',
+      ...(this.hub && { hub: this.hub }),
       pollIntervalMs: { min: 20, max: 100 },
     })
   }
@@ -210,6 +269,9 @@ class Simulation {
       case 'away':
         this.log.isAway = command.away
         return
+      case 'lose':
+        this.hub?.lose()
+        return
       case 'run':
         for (let i = 0; i < command.steps; i++) await this.step()
         return
@@ -258,12 +320,12 @@ class Simulation {
 }
 
 describe('invariant 7: ordered, unique, reliable, atomic, resumable, bookmarkable', () => {
-  for (const sharedTail of [true, false]) {
-    test(`any schedule, ${sharedTail ? 'one tail for all' : 'a tail a stream'}`, async () => {
+  for (const meeting of ['one tail for all', 'a tail a stream', 'a hub elsewhere'] as const) {
+    test(`any schedule, ${meeting}`, async () => {
       const commands = fc.array(command, { minLength: 10, maxLength: 150, size: 'max' })
       await fc.assert(
         fc.asyncProperty(fc.scheduler(), commands, async (scheduler, list) => {
-          await new Simulation(scheduler, sharedTail).run(list)
+          await new Simulation(scheduler, meeting).run(list)
         }),
         { numRuns: 300, ...(process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) }) },
       )
