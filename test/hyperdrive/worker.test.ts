@@ -44,7 +44,12 @@ describe.each(WAYS)('%s: the Worker, with transactions pooled and queries cached
     schema = postgres.freshSchema()
     worker = await startOnHyperdrive(
       { databaseUrl: postgres.url, schema },
-      { connections: CONNECTIONS, patienceMs: 2500, coordinator: WORKER_WAYS[way].coordinator },
+      {
+        namesCount: 'outside comments',
+        connections: CONNECTIONS,
+        patienceMs: 2500,
+        coordinator: WORKER_WAYS[way].coordinator,
+      },
     )
     gateway = worker.gateway
   })
