@@ -13,8 +13,10 @@ import { workerEnvironment } from './edge/environment.ts'
 import { countedCoordinator, countedSql, Subrequests } from './edge/subrequests.ts'
 import { runScheduled } from './edge/trigger.ts'
 import type { Environment } from './environment.ts'
+import { LIMITS } from './etcd/limits.ts'
 import { toResponse } from './gateway/answer.ts'
 import { createApp } from './gateway/app.ts'
+import { boundBodies } from './gateway/body-budget.ts'
 import { errorAnswer, toEtcdError } from './gateway/errors.ts'
 import { upgradeInWorker } from './gateway/websocket/worker-websocket.ts'
 import { createInstruments } from './observe/instruments.ts'
@@ -26,6 +28,8 @@ interface Execution {
 }
 
 export { Coordinator } from './edge/coordinator/object.ts'
+
+boundBodies(LIMITS.workerBodiesBytesMax)
 
 // These hold no I/O, so they may live as long as the isolate.
 const app = createApp()

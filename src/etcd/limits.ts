@@ -10,6 +10,8 @@ export const LIMITS = {
   txnOpsMax: 128,
   /** Bodies that are being received by a process at one time, together. */
   bodiesBytesMax: 256 * 1024 * 1024,
+  /** The same for a Worker's isolate, which has 128 MB for everything. */
+  workerBodiesBytesMax: 48 * 1024 * 1024,
   /** What of each body doesn't count for that: as much as a connection holds anyway. */
   bodyBytesFree: 64 * 1024,
   /** The longest key that can be put: what an entry of PostgreSQL's indexes holds with the columns beside it. */
