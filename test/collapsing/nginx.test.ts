@@ -64,6 +64,15 @@ describe.skipIf('missing' in nginx)(
       expect(new Set(asked).size, 'each URL once').toBe(asked.length)
     })
 
+    it("lets nobody wait for another whose answer isn't shared", async () => {
+      const before = origin.targets.length
+      const path = pollPath({ prefix: 'now/', startRevision: 0, wait: 30 }).replace('&start_revision=0', '')
+      const answers = [get(path), get(path)]
+      await until(() => origin.targets.length === before + 2)
+      await server.gateway.put('now/k', 'v')
+      for (const answer of await Promise.all(answers)) expect(await answer.json()).toHaveProperty('events')
+    })
+
     it('keeps what happened: whoever comes later asks the server for nothing', async () => {
       const prefix = 'later/'
       const startRevision = await server.gateway.put(prefix, 'v')

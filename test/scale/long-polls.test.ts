@@ -24,23 +24,23 @@ describe('long polls on one prefix at two writes a second: each sees each revisi
   const database = () => ({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
 
   /** Runs both crowds one after the other, and compares what PostgreSQL saw of them. */
-  async function compare({ gateway }: GatewayServer, pollUrl?: string): Promise<void> {
-    const options = { seconds: SECONDS, ...(pollUrl !== undefined && { pollUrl }) }
+  async function compare({ gateway }: GatewayServer, seconds: number, pollUrl?: string): Promise<void> {
+    const options = { seconds, ...(pollUrl !== undefined && { pollUrl }) }
     const few = await follow(postgres, gateway, { ...options, count: 100 })
     const many = await follow(postgres, gateway, { ...options, count: 1000 })
     console.log(`statements for 100: ${few}, for 1,000: ${many}`)
-    expect(few, 'each write, and each read of it').toBeGreaterThanOrEqual(2 * WRITES_PER_SECOND * SECONDS)
+    expect(few, 'each write, and each read of it').toBeGreaterThanOrEqual(2 * WRITES_PER_SECOND * seconds)
     expect(many).toBeLessThanOrEqual(few * 1.2)
   }
 
   it('on Node a thousand cost the database what a hundred do', async () => {
     await using server = await startEdgetcd(database())
-    await compare(server)
+    await compare(server, SECONDS)
   })
 
   it.each(coordinated)('in a Worker, %s: a thousand cost what a hundred do', async (way) => {
     await using server = await startWorkerd({ ...database(), ...WORKER_WAYS[way] })
-    await compare(server)
+    await compare(server, SECONDS)
   })
 
   it.skipIf('missing' in nginx)(
@@ -49,7 +49,8 @@ describe('long polls on one prefix at two writes a second: each sees each revisi
       if ('missing' in nginx) return
       await using server = await startWorkerd(database())
       await using cache = await startNginx(nginx.path, server.gateway.url)
-      await compare(server, cache.url)
+      // Half a second's difference in the end of the run is a read more.
+      await compare(server, 2 * SECONDS, cache.url)
     },
   )
 })

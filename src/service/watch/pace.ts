@@ -23,7 +23,7 @@ export function pollIntervalUpTo(max: number): PollInterval {
 
 /**
  * The same for one reader of many, each for one who waits. What comes first is still told as soon; but a long poll of half a
- * minute is 27 reads instead of 64, and a Worker may ask a database 50 times for a request.
+ * minute is 26 reads or so instead of 62, and a Worker may ask a database 50 times for a request.
  */
 export function pollIntervalAlone(max: number): PollInterval {
   return { ...pollIntervalUpTo(max), idle: IDLE_FACTOR * max }
