@@ -2,7 +2,7 @@
  * The ways to run the Worker side by side: the bundle as it is deployed, in plain workerd, on one PostgreSQL that syncs to
  * disk. A commit is made as slow as a cloud's by commit_delay.
  *
- *   npm run bench:worker                 the whole table, some ten minutes
+ *   npm run bench:worker                 all of it, some eight minutes
  *   npm run bench:worker -- --json       the figures as JSON
  *   EDGETCD_BENCH_SECONDS=2 EDGETCD_BENCH_ROUNDS=1 EDGETCD_BENCH_COMMIT_DELAYS=5000 npm run bench:worker
  *
@@ -131,23 +131,32 @@ function print(results: readonly Result[]): void {
     console.log(JSON.stringify({ machine, seconds: SECONDS, rounds: ROUNDS, results: gains }, null, 2))
     return
   }
-  console.log(`${machine}; ${ROUNDS} rounds of ${SECONDS} s, medians\n`)
-  console.log(
-    '| workload | clients | commit_delay µs | way | req/s | p50 / p99 ms | CPU of workerd ms/req | gain |',
+  console.log(`${machine}; ${ROUNDS} rounds of ${SECONDS} s, medians`)
+  printTable('Requests a second', results, (figure) => figure.requestsPerSecond.toFixed(0), gain)
+  printTable(
+    'Latency, 50th / 99th percentile in ms',
+    results,
+    ({ p50Ms, p99Ms }) => `${p50Ms.toFixed(1)} / ${p99Ms.toFixed(1)}`,
   )
-  console.log('|---|---:|---:|---|---:|---:|---:|---:|')
+  printTable('CPU of workerd, ms a request', results, (figure) => figure.cpuMs.toFixed(2))
+}
+
+/** A line for each measurement, a column for each way, and the gain if it is asked for. */
+function printTable(
+  title: string,
+  results: readonly Result[],
+  cellOf: (figure: Figure) => string,
+  gainOf?: (result: Result) => number,
+): void {
+  const line = (cells: readonly (string | number)[]) => console.log(`| ${cells.join(' | ')} |`)
+  const last = gainOf ? ['gain'] : []
+  console.log(`\n${title}:\n`)
+  line(['workload', 'clients', 'commit_delay µs', ...WAYS, ...last])
+  line(['---', '---:', '---:', ...WAYS.map(() => '---:'), ...last.map(() => '---:')])
   for (const result of results) {
-    for (const [index, name] of WAYS.entries()) {
-      const figure = result.figures[name]
-      if (figure === undefined) continue
-      const { requestsPerSecond, p50Ms, p99Ms, cpuMs } = figure
-      const what = `${result.workload} | ${result.clients} | ${result.commitDelayUs}`
-      const first = index === 0 ? what : ' | | '
-      const last = index === WAYS.length - 1 ? gain(result).toFixed(1) : ''
-      console.log(
-        `| ${first} | ${name} | ${requestsPerSecond.toFixed(0)} | ${p50Ms.toFixed(1)} / ${p99Ms.toFixed(1)} | ${cpuMs.toFixed(2)} | ${last} |`,
-      )
-    }
+    const { workload, clients, commitDelayUs, figures } = result
+    const cells = WAYS.map((name) => (figures[name] ? cellOf(figures[name]) : ''))
+    line([workload, clients, commitDelayUs, ...cells, ...(gainOf ? [gainOf(result).toFixed(1)] : [])])
   }
 }
 
