@@ -18,8 +18,8 @@ export interface WorkerProcess extends GatewayServer {
 
 /** The Worker on a migrated database, ready to be started: as often as wanted, several at a time. */
 export interface PreparedWorker extends AsyncDisposable {
-  /** Starts a workerd on `port` (a free one if not given), with more of its own flags; resolves when it answers. */
-  start(port?: number, ...flags: string[]): Promise<WorkerProcess>
+  /** Starts a workerd on `port` (a free one if not given); resolves when it answers. */
+  start(port?: number): Promise<WorkerProcess>
 }
 
 /** Prepares what `startWorkerd` would start. Disposing of it doesn't end what was started. */
@@ -30,21 +30,19 @@ export async function prepareWorker(options: WorkerdOptions): Promise<PreparedWo
   await promisify(execFile)(process.execPath, [...words, '--outdir', dir], { cwd: projectRoot, env })
   const prepared = own.move()
   return {
-    start: (port, ...flags) => startPrepared(dir, port, flags),
+    start: (port) => startPrepared(dir, port),
     [Symbol.asyncDispose]: () => prepared.disposeAsync(),
   }
 }
 
-async function startPrepared(
-  dir: string,
-  chosenPort: number | undefined,
-  flags: readonly string[],
-): Promise<WorkerProcess> {
+async function startPrepared(dir: string, chosenPort: number | undefined): Promise<WorkerProcess> {
   const port = chosenPort ?? (await freePort())
   const address = `http=127.0.0.1:${port}`
   const child = startProcess(join(projectRoot, 'node_modules/.bin/workerd'), [
-    ...['serve', '--experimental', '--socket-addr', address],
-    ...flags,
+    'serve',
+    '--experimental',
+    '--socket-addr',
+    address,
     join(dir, 'config.capnp'),
   ])
   const gateway = new Gateway(`http://127.0.0.1:${port}`)
