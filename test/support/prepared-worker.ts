@@ -49,7 +49,8 @@ async function startPrepared(dir: string, chosenPort: number | undefined): Promi
   await waitUntilReady('workerd', child, async () => (await gateway.status('/readyz')) === 200)
   const kill = async () => {
     gateway.close()
-    await child.stop(0)
+    if (child.running) child.signal('SIGKILL')
+    await child.exited
   }
   return { port, pid: child.pid, gateway, kill, [Symbol.asyncDispose]: kill }
 }
