@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { GatewayServer } from './etcd.ts'
@@ -26,6 +27,7 @@ export interface PreparedWorker extends AsyncDisposable {
 export async function prepareWorker(options: WorkerdOptions): Promise<PreparedWorker> {
   await using own = new AsyncDisposableStack()
   const dir = temporaryDir('prepared-worker')
+  own.defer(() => rmSync(dir, { recursive: true, force: true }))
   const { words, env } = await devWorkerCall(options, own)
   await promisify(execFile)(process.execPath, [...words, '--outdir', dir], { cwd: projectRoot, env })
   const prepared = own.move()
