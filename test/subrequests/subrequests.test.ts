@@ -4,31 +4,42 @@ import { pollPath } from '../scale/waiters.ts'
 import type { GatewayServer } from '../support/etcd.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { prefixRange } from '../support/watching.ts'
-import { chosenWays, WORKER_WAYS } from '../support/worker-ways.ts'
+import { prefixRange, watch } from '../support/watching.ts'
 import { startWorkerd } from '../support/workerd.ts'
 
 const MAX = 16
 const STREAMS = 4
 
-/** By a Hyperdrive a request has one connection, whatever it asks: there is nothing to count. */
-const ways = chosenWays(['neon', 'hyperdrive+coordinator']).filter((way) => way !== 'hyperdrive')
-
-describe.each(ways)(`a Worker that may make ${MAX} subrequests for a request, %s`, (way) => {
+/**
+ * By Neon's HTTP each statement is one. A Hyperdrive's connection is one with all that goes over it, and so is a watch at the
+ * coordinator: there a test would be long.
+ */
+describe(`a Worker that may make ${MAX} subrequests for a request`, () => {
   let postgres: Postgres
   let server: GatewayServer
   beforeAll(async () => {
     postgres = await startPostgres(18)
     const variables = { SUBREQUESTS_MAX: String(MAX) }
     const database = { databaseUrl: postgres.url, schema: postgres.freshSchema() }
-    server = await startWorkerd({ ...database, ...WORKER_WAYS[way], variables })
+    server = await startWorkerd({ ...database, driver: 'neon', variables })
   })
   afterAll(async () => {
     await server?.[Symbol.asyncDispose]()
     await postgres?.[Symbol.asyncDispose]()
   })
 
-  it('ends a watch cleanly before that, and who goes on misses nothing', async () => {
+  it.runIf(WORKER_WAYS[way].coordinator)(
+    'follows the coordinator by one, however much there is',
+    async () => {
+      const watching = await watch(server.gateway, prefixRange('f/'))
+      for (let i = 0; i < 3 * MAX; i++) await watching.reached(await server.gateway.put(`f/${i}`, 'v'))
+      expect(watching.events).toHaveLength(3 * MAX)
+      expect(watching.ended).toBeUndefined()
+      watching.close()
+    },
+  )
+
+  it.runIf(way === 'neon')('ends a watch cleanly before that, and who goes on misses nothing', async () => {
     const first = (await server.gateway.put('w/', 'v')) + 1
     let isWriting = true
     const writing = (async () => {
@@ -52,7 +63,7 @@ describe.each(ways)(`a Worker that may make ${MAX} subrequests for a request, %s
     expect(seen).toEqual(Array.from(seen, (_, i) => first + i))
   })
 
-  it.runIf(way === 'neon')('ends a long poll early, empty and with where to go on', async () => {
+  it('ends a long poll early, empty and with where to go on', async () => {
     const startRevision = (await server.gateway.put('p/', 'v')) + 1
     const startMs = performance.now()
     const answer = await fetch(
@@ -68,17 +79,14 @@ describe.each(ways)(`a Worker that may make ${MAX} subrequests for a request, %s
     expect(await going).toMatchObject({ header: { revision: String(revision) } })
   })
 
-  it.runIf(way === 'neon')(
-    'gives up a wait for a lock with an error that says to try again, and its place',
-    async () => {
-      const lock = (lease: string) => server.gateway.call('/v3/lock/lock', { name: b64('l'), lease })
-      for (const lease of ['7', '8']) await server.gateway.ok('/v3/lease/grant', { ID: lease, TTL: '600' })
-      expect((await lock('7')).status).toBe(200)
-      expect(await lock('8')).toMatchObject({ status: 503, body: { code: 14 } })
-      const { count } = await server.gateway.ok('/v3/kv/range', { ...prefixRange('l/'), count_only: true })
-      expect(count, 'only the holder').toBe('1')
-    },
-  )
+  it('gives up a wait for a lock with an error that says to try again, and its place', async () => {
+    const lock = (lease: string) => server.gateway.call('/v3/lock/lock', { name: b64('l'), lease })
+    for (const lease of ['7', '8']) await server.gateway.ok('/v3/lease/grant', { ID: lease, TTL: '600' })
+    expect((await lock('7')).status).toBe(200)
+    expect(await lock('8')).toMatchObject({ status: 503, body: { code: 14 } })
+    const { count } = await server.gateway.ok('/v3/kv/range', { ...prefixRange('l/'), count_only: true })
+    expect(count, 'only the holder').toBe('1')
+  })
 })
 
 /** Watches a prefix until the server ends the stream: its lines, and whether the end wasn't one. */
