@@ -10,6 +10,9 @@ import type { Subscriber, Tail } from './tail.ts'
 /** How often one who follows hears that there is nothing: also how soon it shows that it isn't there any more. */
 const FOLLOWER_WAIT_MS = 15_000
 
+/** For so many reads of others somebody waits who comes from far back, and then reads alone. */
+const REACHES_AWAITED_MAX = 2
+
 export interface LocalHubOptions {
   /** Reads `recent`, so that what it has seen is there for those who come a moment later. */
   readonly tail: Tail
@@ -79,19 +82,30 @@ export class LocalHub implements Hub {
   async #page({ after, range, prevKv }: Positioned, signal: AbortSignal): Promise<EventPage | undefined> {
     const { recent } = this.#options
     const known = () => recent.page(after, range, prevKv)
-    // Somebody who comes from elsewhere may be going back already, perhaps as far.
-    if (known() === undefined) await this.#reaching
-    if (known() === undefined) await this.#reachBack({ after, range, prevKv }, signal)
+    // Somebody who comes from elsewhere may be going back already, perhaps as far. One does at a time: it is a whole page on
+    // the connection that writes share.
+    for (let others = 0; this.#reaching !== undefined && known() === undefined; others++) {
+      if (others === REACHES_AWAITED_MAX || signal.aborted) return undefined
+      await orAborted(this.#reaching, signal)
+    }
+    if (known() === undefined && !signal.aborted && recent.mayReach(after)) {
+      await orAborted(this.#reachBack({ after, range, prevKv }), signal)
+    }
     return known()
   }
 
-  #reachBack({ after, range, prevKv }: Positioned, signal: AbortSignal): Promise<void> {
+  /** It is everybody's, and goes on when whoever began it leaves: the database would go on with it anyway. */
+  #reachBack({ after, range, prevKv }: Positioned): Promise<void> {
     const { recent, shared, clock } = this.#options
     const query = { after, prevKv, ...(!shared && { range }) }
-    // When it can't be read, whoever asked finds that out by reading it alone.
-    const reaching = recent.reachBack(query, clock, signal).catch(() => {})
-    this.#reaching = reaching
-    return reaching
+    this.#reaching = recent
+      .reachBack(query, clock, NEVER)
+      // When it can't be read, whoever asked finds that out by reading it alone.
+      .catch(() => {})
+      .finally(() => {
+        this.#reaching = undefined
+      })
+    return this.#reaching
   }
 
   async #wait(
@@ -120,6 +134,20 @@ export class LocalHub implements Hub {
       signal.removeEventListener('abort', abort)
     }
   }
+}
+
+const NEVER = new AbortController().signal
+
+/** Waits for something that never fails, until the signal aborts. */
+function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done, { once: true })
+    void work.then(done)
+  })
 }
 
 type Positioned = Omit<HubQuery, 'after' | 'fresh'> & { readonly after: bigint }

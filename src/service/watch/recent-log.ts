@@ -63,6 +63,14 @@ export class RecentLog implements EventLog {
     return { head, through, intactAfter: recent.start, events: wanted.reverse() }
   }
 
+  /** Whether one page might lead from a revision to what is kept. */
+  mayReach(after: bigint): boolean {
+    const recent = this.#recent
+    if (recent === undefined) return true
+    const goal = after < recent.start ? recent.start : recent.through
+    return goal - after < LIMITS.watchRevisionsPerRead
+  }
+
   /**
    * Reads what lies between a revision and what is kept, so that whoever comes from there finds it here, too; or the state
    * before each change, where it is kept without. Nothing is gained when that is more than one page, or more than may be
