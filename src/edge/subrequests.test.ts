@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from '../config/config-error.ts'
+import { Metrics } from '../observe/metrics.ts'
+import { testEnvironment } from '../service/watch/testing/environment.ts'
 import { type Sql, SqlError, type Statement } from '../store/sql.ts'
+import { CoordinatorClient } from './coordinator/client.ts'
+import { CoordinatorGauges } from './coordinator/gauges.ts'
+import type { CoordinatorRpc } from './coordinator/protocol.ts'
 import { countedCoordinator, countedSql, Subrequests } from './subrequests.ts'
 
 const STATEMENT: Statement = { name: 'a', text: 'select 1', types: [] }
@@ -33,7 +38,7 @@ describe('subrequests', () => {
     const { sql, sent } = fakeSql()
     const subrequests = new Subrequests('20')
     let ended = 0
-    subrequests.whenScarce(() => ended++)
+    subrequests.scarce.addEventListener('abort', () => ended++)
     const counted = countedSql(sql, subrequests, 'statement')
     const read = () => counted.read(STATEMENT, [])
     await times(11, read)
@@ -59,19 +64,15 @@ describe('subrequests', () => {
   it('are one for all statements on a connection, and more for a connection that is lost', async () => {
     const { sql, sent, failWith } = fakeSql()
     const subrequests = new Subrequests('10')
-    let isScarce = false
-    subrequests.whenScarce(() => {
-      isScarce = true
-    })
     const counted = countedSql(sql, subrequests, 'connection')
     await times(1000, () => counted.read(STATEMENT, []))
-    expect([sent.length, isScarce]).toEqual([1000, false])
+    expect([sent.length, subrequests.scarce.aborted]).toEqual([1000, false])
     failWith('failed')
     await expect(counted.read(STATEMENT, [])).rejects.toThrow('failed')
-    expect(isScarce, 'the database refused it, on the same connection').toBe(false)
+    expect(subrequests.scarce.aborted, 'the database refused it, on the same connection').toBe(false)
     failWith('unknown')
     await expect(counted.read(STATEMENT, [])).rejects.toThrow('unknown')
-    expect(isScarce, 'it was sent again on another one').toBe(true)
+    expect(subrequests.scarce.aborted, 'it was sent again on another one').toBe(true)
     failWith(undefined)
     await times(10, () => counted.read(STATEMENT, []))
   })
@@ -86,36 +87,46 @@ describe('subrequests', () => {
     expect(failures.slice(4)).toMatchObject([{ kind: 'unreachable' }, ...Array(5).fill({ code: 8 })])
   })
 
-  it('are one for each call of the coordinator', async () => {
-    const subrequests = new Subrequests('10')
-    let calls = 0
-    const coordinator = countedCoordinator(
-      {
-        write: async () => {
-          throw new Error('not asked')
-        },
-        next: async () => {
-          calls++
-          return undefined
-        },
-        follow: async () => {
-          calls++
-        },
-        sample: async () => {
-          calls++
-        },
-      },
-      subrequests,
-    )
+  it('are one for each call of the coordinator, also for one that is lost, and for leaving it', async () => {
+    const subrequests = new Subrequests('14')
+    const calls: string[] = []
+    const note = (call: string) => async () => {
+      calls.push(call)
+      throw new Error('lost')
+    }
+    const object: CoordinatorRpc = {
+      write: note('write'),
+      next: note('next'),
+      follow: note('follow'),
+      leave: note('leave'),
+      state: note('state'),
+    }
+    const client = new CoordinatorClient({
+      connect: () => countedCoordinator(object, subrequests),
+      environment: testEnvironment({ now: () => 0, sleep: async () => {} }),
+      gauges: new CoordinatorGauges(new Metrics()),
+      waitUntil: () => {},
+    })
     const query = {
       after: 1n,
       range: { key: new Uint8Array(1), rangeEnd: new Uint8Array(0) },
       prevKv: false,
       fresh: false,
     }
-    await times(5, () => coordinator.next(query, 1000, new AbortController().signal))
-    await times(5, () => coordinator.sample())
-    await expect(coordinator.sample()).rejects.toMatchObject({ code: 8 })
-    expect(calls).toBe(10)
+    const { signal } = new AbortController()
+    await expect(client.next(query, 1000, signal)).rejects.toMatchObject({ code: 14 })
+    expect(calls).toEqual(['next', 'next', 'next'])
+    await expect(client.follow(query, async () => {}, AbortSignal.abort())).rejects.toMatchObject({
+      code: 14,
+    })
+    expect(calls.slice(3)).toEqual(['follow', 'leave'])
+    expect(subrequests.scarce.aborted).toBe(false)
+    await client.sample()
+    expect(subrequests.scarce.aborted).toBe(true)
+    await times(8, () => client.sample())
+    expect(calls).toHaveLength(14)
+    await expect(client.next(query, 1000, signal)).rejects.toMatchObject({ code: 8 })
+    await client.sample()
+    expect(calls).toHaveLength(14)
   })
 })

@@ -1,7 +1,7 @@
-import type { Coordinator } from '../compose.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { type Sql, SqlError, type SqlRow } from '../store/sql.ts'
+import type { CoordinatorRpc } from './coordinator/protocol.ts'
 
 /** Cloudflare's limit on its free plan: nobody has less. */
 const MAX_DEFAULT = 50
@@ -22,7 +22,7 @@ const NONE_LEFT =
  */
 export class Subrequests {
   #left: number
-  #end: (() => void) | undefined
+  readonly #scarce = new AbortController()
 
   /**
    * @param max how many there are, as the Worker's variable says; undefined: as many as on the free plan
@@ -32,9 +32,9 @@ export class Subrequests {
     this.#left = readMax(max)
   }
 
-  /** Calls `end` when only the reserve is left. */
-  whenScarce(end: () => void): void {
-    this.#end = end
+  /** Aborts when only the reserve is left. */
+  get scarce(): AbortSignal {
+    return this.#scarce.signal
   }
 
   /**
@@ -44,9 +44,7 @@ export class Subrequests {
   spend(): void {
     if (this.#left === 0) throw new EtcdError(GrpcCode.ResourceExhausted, NONE_LEFT)
     this.#left--
-    if (this.#left > RESERVE) return
-    this.#end?.()
-    this.#end = undefined
+    if (this.#left <= RESERVE) this.#scarce.abort()
   }
 
   /** Counts one that was sent without asking. */
@@ -92,23 +90,27 @@ export function countedSql(sql: Sql, subrequests: Subrequests, each: 'statement'
 }
 
 /** The same coordinator, counted: each call of it is a subrequest, however many pages it gives. */
-export function countedCoordinator(coordinator: Coordinator, subrequests: Subrequests): Coordinator {
+export function countedCoordinator(object: CoordinatorRpc, subrequests: Subrequests): CoordinatorRpc {
   return {
     async write(write) {
       subrequests.spend()
-      return await coordinator.write(write)
+      return await object.write(write)
     },
-    async next(query, waitMs, signal) {
+    async next(query, waitMs, waiter) {
       subrequests.spend()
-      return await coordinator.next(query, waitMs, signal)
+      return await object.next(query, waitMs, waiter)
     },
-    async follow(query, take, signal) {
+    async follow(query, waiter, take) {
       subrequests.spend()
-      await coordinator.follow(query, take, signal)
+      return await object.follow(query, waiter, take)
     },
-    async sample() {
+    async leave(waiter) {
       subrequests.spend()
-      await coordinator.sample()
+      await object.leave(waiter)
+    },
+    async state() {
+      subrequests.spend()
+      return await object.state()
     },
   }
 }

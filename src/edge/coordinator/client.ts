@@ -1,31 +1,30 @@
 import type { Environment } from '../../environment.ts'
-import { EtcdError, type GrpcCode } from '../../etcd/errors.ts'
+import { EtcdError } from '../../etcd/errors.ts'
 import type { Hub, HubQuery, TakePage } from '../../service/watch/hub.ts'
 import type { CompiledWrite, CompiledWriteAnswer, WriteCoordinator } from '../../store/coordinated-writes.ts'
 import type { EventPage } from '../../store/event-log.ts'
 import { errorText } from '../../thrown.ts'
-import type { ObjectNamespace } from '../bindings.ts'
 import type { CoordinatorGauges } from './gauges.ts'
-import type { CoordinatorRpc } from './protocol.ts'
+import type { CoordinatorRpc, FollowAnswer } from './protocol.ts'
 
 export interface CoordinatorClientOptions {
-  readonly namespace: ObjectNamespace
-  /** The store that it coordinates: there is one coordinator for each schema. */
-  readonly schema: string
+  /** Gives a way to the object: a new one after it was lost. */
+  connect(): CoordinatorRpc
   readonly environment: Environment
   readonly gauges: CoordinatorGauges
   /** Lets what is still to be said be said when the request's client has gone. */
   waitUntil(work: Promise<unknown>): void
 }
 
-/** Waiting changes nothing, so it may be begun again with the next object, so many times in a row. */
+/** Waiting changes nothing, so it may be begun again with the next object, until so many in a row gave nothing. */
 const LOST_IN_A_ROW_MAX = 3
 const LOST_PAUSE_MS = 200
 
 /** One request's way to the coordinator. */
 export class CoordinatorClient implements WriteCoordinator, Hub {
   readonly #options: CoordinatorClientOptions
-  #stub: CoordinatorRpc | undefined
+  #object: CoordinatorRpc | undefined
+  #lostInARow = 0
 
   constructor(options: CoordinatorClientOptions) {
     this.#options = options
@@ -33,9 +32,9 @@ export class CoordinatorClient implements WriteCoordinator, Hub {
 
   async write(write: CompiledWrite): Promise<CompiledWriteAnswer> {
     try {
-      return await this.#object().write(write)
+      return await this.#connected().write(write)
     } catch (error) {
-      this.#stub = undefined
+      this.#object = undefined
       throw error
     }
   }
@@ -51,39 +50,45 @@ export class CoordinatorClient implements WriteCoordinator, Hub {
 
   async follow(query: HubQuery, take: TakePage, signal: AbortSignal): Promise<void> {
     let { after } = query
-    const takeFrom: TakePage = async (page) => {
+    const takeOn: TakePage = async (page) => {
+      this.#lostInARow = 0
       await take(page)
-      after = page.through
+      // A position in the future isn't come to yet.
+      if (after === undefined || page.through > after) after = page.through
     }
-    await this.#waiting(signal, (object, waiter) => object.follow({ ...query, after }, waiter, takeFrom))
+    await this.#waiting(signal, (object, waiter) => object.follow({ ...query, after }, waiter, takeOn))
   }
 
   /** Asks what the object has done, for the metrics. Never fails. */
   async sample(): Promise<void> {
     const { gauges, environment } = this.#options
     try {
-      gauges.answered(await this.#object().state())
+      gauges.answered(await this.#connected().state())
     } catch (error) {
       gauges.failed()
       environment.log('warn', 'the coordinator gave no metrics', { error: errorText(error) })
     }
   }
 
-  /** Begins again with the next object when one is lost: waiting changes nothing. */
-  async #waiting<T extends object | undefined>(
+  /** Begins again with the next object when one is lost. */
+  async #waiting<T extends FollowAnswer>(
     signal: AbortSignal,
     call: (object: CoordinatorRpc, waiter: string) => Promise<T>,
-  ): Promise<Exclude<T, Failed>> {
+  ): Promise<T> {
     const { clock, log, random } = this.#options.environment
-    for (let lost = 1; ; lost++) {
+    for (;;) {
       try {
-        return answered(await this.#waitingOnce(signal, call))
+        const answer = await this.#waitingOnce(signal, call)
+        this.#lostInARow = 0
+        if (answer.failed === undefined) return answer
+        throw new EtcdError(answer.failed.code, answer.failed.message)
       } catch (error) {
         if (error instanceof EtcdError) throw error
+        const lost = ++this.#lostInARow
         log('warn', 'the coordinator was lost while a watch waited', { error: errorText(error), lost })
         // An object that was lost doesn't come back under the same stub.
-        this.#stub = undefined
-        if (lost === LOST_IN_A_ROW_MAX || signal.aborted) throw EtcdError.of('NoLeader', error)
+        this.#object = undefined
+        if (lost >= LOST_IN_A_ROW_MAX || signal.aborted) throw EtcdError.of('NoLeader', error)
         await clock.sleep(LOST_PAUSE_MS * (0.5 + random.fraction()), signal)
       }
     }
@@ -93,7 +98,7 @@ export class CoordinatorClient implements WriteCoordinator, Hub {
     signal: AbortSignal,
     call: (object: CoordinatorRpc, waiter: string) => Promise<T>,
   ): Promise<T> {
-    const object = this.#object()
+    const object = this.#connected()
     const waiter = crypto.randomUUID()
     // Nothing else tells the object of a client that has gone.
     const leave = () => this.#options.waitUntil(object.leave(waiter).catch(() => {}))
@@ -107,20 +112,8 @@ export class CoordinatorClient implements WriteCoordinator, Hub {
     }
   }
 
-  #object(): CoordinatorRpc {
-    const { namespace, schema } = this.#options
-    // The platform's stub has the methods of the class that the binding names.
-    this.#stub ??= namespace.get(namespace.idFromName(schema)) as CoordinatorRpc
-    return this.#stub
+  #connected(): CoordinatorRpc {
+    this.#object ??= this.#options.connect()
+    return this.#object
   }
-}
-
-type Failed = { readonly failed: { readonly code: number; readonly message: string } }
-
-function answered<T extends object | undefined>(answer: T): Exclude<T, Failed> {
-  if (answer !== undefined && 'failed' in answer) {
-    const { code, message } = (answer as Failed).failed
-    throw new EtcdError(code as GrpcCode, message)
-  }
-  return answer as Exclude<T, Failed>
 }

@@ -1,6 +1,5 @@
 import type { Config } from '../../config/config.ts'
 import type { Environment } from '../../environment.ts'
-import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import { type Follower, followLog } from '../../service/watch/follower.ts'
 import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
@@ -64,17 +63,20 @@ export class CoordinatorCore implements CoordinatorRpc {
   follow(query: HubQuery, waiter: string, take: TakePage): Promise<FollowAnswer> {
     return this.#waiting(waiter, async (signal) => {
       await this.#follower.hub.follow(query, take, signal)
-      return undefined
+      return {}
     })
   }
 
-  async #waiting<T>(waiter: string, work: (signal: AbortSignal) => Promise<T>) {
+  async #waiting<T>(
+    waiter: string,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T | Required<FollowAnswer>> {
     const leaving = new AbortController()
     this.#waiters.set(waiter, leaving)
     try {
       return await work(leaving.signal)
     } catch (error) {
-      const { code, message } = error instanceof EtcdError ? error : etcdFailure(error)
+      const { code, message } = etcdFailure(error)
       return { failed: { code, message } }
     } finally {
       this.#waiters.delete(waiter)

@@ -3,19 +3,20 @@ import type { CoordinatorState } from './protocol.ts'
 
 /** Whether a Worker's requests meet at a coordinator, and what that one does. It counts anew when its object is lost. */
 export class CoordinatorGauges {
+  /** Whether the deployment has one. */
+  isInUse = false
   #state: CoordinatorState | undefined
 
-  /** @param isInUse whether the deployment has one */
-  constructor(metrics: Metrics, isInUse: () => boolean) {
+  constructor(metrics: Metrics) {
     metrics.gauge(
       'edgetcd_coordinator_in_use',
       'Whether requests meet at a coordinator (1), or each asks the database for itself (0).',
-      () => Number(isInUse()),
+      () => Number(this.isInUse),
     )
     metrics.gauge(
       'edgetcd_coordinator_up',
       'Whether the coordinator answered the last time that it was asked.',
-      () => (isInUse() ? Number(this.#state !== undefined) : undefined),
+      () => (this.isInUse ? Number(this.#state !== undefined) : undefined),
     )
     const counted: [string, string, (state: CoordinatorState) => number][] = [
       ['edgetcd_coordinator_batches_total', 'Write statements of the coordinator.', (state) => state.batches],

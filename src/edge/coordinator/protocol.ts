@@ -2,6 +2,7 @@
  * What a Worker's requests and their coordinator say to each other: calls of Cloudflare's RPC, whose arguments and answers
  * are data that can be cloned.
  */
+import type { GrpcCode } from '../../etcd/errors.ts'
 import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
 import type { CompiledWrite, CompiledWriteAnswer } from '../../store/coordinated-writes.ts'
 import type { EventPage } from '../../store/event-log.ts'
@@ -18,12 +19,15 @@ export interface CoordinatorRpc {
   state(): Promise<CoordinatorState>
 }
 
-/** `page` is undefined where the log has to be read by whoever asks; the error's are etcd's code and text. */
-export type NextAnswer =
-  | { readonly page: EventPage | undefined }
-  | { readonly failed: { readonly code: number; readonly message: string } }
+export interface FollowAnswer {
+  /** The error, as data: an EtcdError that is thrown over there is none any more when it is here. */
+  readonly failed?: { readonly code: GrpcCode; readonly message: string }
+}
 
-export type FollowAnswer = Exclude<NextAnswer, { page: unknown }> | undefined
+export interface NextAnswer extends FollowAnswer {
+  /** Without one, and without a failure, the log has to be read by whoever asks. */
+  readonly page?: EventPage | undefined
+}
 
 /** What the coordinator has done since it began, and holds at the moment. */
 export interface CoordinatorState {
