@@ -11,7 +11,7 @@ import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { openLogOutputs } from './observe/log-outputs.ts'
 import { type Say, serve } from './serve.ts'
-import { runTrigger } from './service/compactor/index.ts'
+import { compactOnce } from './service/compactor/index.ts'
 import type { Store } from './store/store.ts'
 import { systemEnvironment } from './system-environment.ts'
 import { errorText } from './thrown.ts'
@@ -59,7 +59,7 @@ async function run(line: CommandLine, config: Config, environment: Environment, 
       )
     case 'compact':
       return await onDatabase(config, environment, async (store, { location }) => {
-        const { compactedTo, batches } = await runTrigger(
+        const { compactedTo, batches } = await compactOnce(
           store,
           config.retention,
           environment,

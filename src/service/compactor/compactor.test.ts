@@ -3,7 +3,7 @@ import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Store } from '../../store/store.ts'
 import { ManualClock, settled, testEnvironment } from '../watch/testing/environment.ts'
-import { intervalMsOf, type Retention, runCompactor, runTrigger } from './index.ts'
+import { compactOnce, intervalMsOf, type Retention, runCompactor } from './index.ts'
 import { Sweeper } from './sweeper.ts'
 
 const NEVER = new AbortController().signal
@@ -43,7 +43,7 @@ function setUp(at: Parameters<typeof fakeStore>[0]) {
   return { clock, environment: testEnvironment(clock), ...fakeStore(at) }
 }
 
-describe('one run of the scheduled trigger (invariants 8 and 9)', () => {
+describe('compacting once (invariants 8 and 9)', () => {
   it.each([
     ['keeps the newest revisions', keep(100n), { revision: 500n, compactRevision: 7n }, 400n],
     ['has nothing to do at the goal', keep(100n), { revision: 500n, compactRevision: 400n }, undefined],
@@ -54,7 +54,7 @@ describe('one run of the scheduled trigger (invariants 8 and 9)', () => {
     ['has been there already', HOUR, { revision: 9n, compactRevision: 5n, noted: 5n }, undefined],
   ])('%s', async (_, retention, at, goal) => {
     const { store, clock, environment, diary } = setUp(at)
-    const running = runTrigger(store, retention, environment, NEVER)
+    const running = compactOnce(store, retention, environment, NEVER)
     await clock.pass(LIMITS.sweepDelayMs)
     expect(await running).toEqual({ compactedTo: goal, batches: 1 })
     expect(diary).toEqual([
@@ -67,7 +67,7 @@ describe('one run of the scheduled trigger (invariants 8 and 9)', () => {
 
   it('without retention ends what is due and frees what others have compacted', async () => {
     const { store, environment, diary } = setUp({ revision: 500n, compactRevision: 7n })
-    expect(await runTrigger(store, undefined, environment, NEVER)).toEqual({
+    expect(await compactOnce(store, undefined, environment, NEVER)).toEqual({
       compactedTo: undefined,
       batches: 1,
     })
@@ -76,7 +76,7 @@ describe('one run of the scheduled trigger (invariants 8 and 9)', () => {
 
   it('frees space a moment after it compacted, for watches that are a little behind', async () => {
     const { store, clock, environment, diary } = setUp({ revision: 500n, compactRevision: 7n })
-    const running = runTrigger(store, keep(1n), environment, NEVER)
+    const running = compactOnce(store, keep(1n), environment, NEVER)
     await clock.pass(LIMITS.sweepDelayMs - 1)
     expect(diary).not.toContain('sweep')
     await clock.pass(1)
@@ -87,14 +87,14 @@ describe('one run of the scheduled trigger (invariants 8 and 9)', () => {
   it('takes it as done when another trigger was quicker', async () => {
     const { store, environment, diary, behaviour } = setUp({ revision: 500n, compactRevision: 7n })
     behaviour.compact = () => Promise.reject(EtcdError.of('Compacted'))
-    expect(await runTrigger(store, keep(1n), environment, NEVER)).toMatchObject({ compactedTo: undefined })
+    expect(await compactOnce(store, keep(1n), environment, NEVER)).toMatchObject({ compactedTo: undefined })
     expect(diary).toEqual(['head', 'compact 499', 'sweep'])
   })
 
   it('fails when the database is away', async () => {
     const { store, environment, behaviour } = setUp({ revision: 500n, compactRevision: 7n })
     behaviour.compact = () => Promise.reject(EtcdError.of('NoLeader'))
-    await expect(runTrigger(store, keep(1n), environment, NEVER)).rejects.toThrow('no leader')
+    await expect(compactOnce(store, keep(1n), environment, NEVER)).rejects.toThrow('no leader')
   })
 })
 

@@ -17,25 +17,26 @@ const REVISION_INTERVAL_MS = 300_000
 const PERIODIC_INTERVAL_MS_MAX = 3_600_000
 const NOTES_A_PERIOD = 10
 
-export interface TriggerResult {
-  /** The revision that the store was compacted to by this run; undefined when there was nothing to do. */
+/** What one run of a server's compactor did. */
+export interface CompactionRun {
+  /** The revision that the store was compacted to; undefined when there was nothing to do. */
   readonly compactedTo: bigint | undefined
   /** Batches of dead rows that were removed. */
   readonly batches: number
 }
 
 /**
- * One run of the scheduled trigger (invariants 8 and 9): ends the leases that are due, notes the current revision, moves
+ * Compacts once (invariants 8 and 9): ends the leases that are due, notes the current revision, moves
  * the compact revision as the retention says, and a moment later removes what became unreachable: a watch that is a
  * little behind still finds it. Runs may overlap or be cut off.
  * @throws EtcdError that the database is away; the next run goes on from there
  */
-export async function runTrigger(
+export async function compactOnce(
   store: Store,
   retention: Retention | undefined,
   { clock }: Environment,
   signal: AbortSignal,
-): Promise<TriggerResult> {
+): Promise<CompactionRun> {
   const compactedTo = await compactAsRetained(store, retention, signal)
   if (compactedTo !== undefined) await clock.sleep(LIMITS.sweepDelayMs, signal)
   if (signal.aborted) return { compactedTo, batches: 0 }
@@ -75,19 +76,19 @@ async function compactTo(store: Store, revision: bigint, signal: AbortSignal): P
     await store.compact(create(CompactionRequestSchema, { revision }), signal)
     return revision
   } catch (error) {
-    // Another trigger was quicker.
+    // Another server was quicker.
     if (error instanceof EtcdError && error.is('Compacted')) return undefined
     throw error
   }
 }
 
-/** How often a Node server's timer runs the trigger, in milliseconds. */
+/** How often a Node server compacts, in milliseconds. */
 export function intervalMsOf(retention: Retention): number {
   if (retention.mode === 'revision') return REVISION_INTERVAL_MS
   return Math.max(1_000, Math.min(retention.seconds * 1_000, PERIODIC_INTERVAL_MS_MAX) / NOTES_A_PERIOD)
 }
 
-/** Runs the trigger by a timer until `signal` aborts. A run that fails is logged and counted; the next one makes up for it. */
+/** Compacts by a timer until `signal` aborts. A run that fails is logged and counted; the next one makes up for it. */
 export async function runCompactor(
   store: Store,
   retention: Retention,
@@ -98,7 +99,7 @@ export async function runCompactor(
   const { clock, log } = environment
   while (!signal.aborted) {
     try {
-      const { compactedTo } = await runTrigger(store, retention, environment, signal)
+      const { compactedTo } = await compactOnce(store, retention, environment, signal)
       if (compactedTo !== undefined) log('info', 'compacted', { revision: String(compactedTo) })
     } catch (error) {
       failures.add(1)
