@@ -84,7 +84,7 @@ describe('compacting once (invariants 8 and 9)', () => {
     expect(diary).toContain('sweep')
   })
 
-  it('takes it as done when another trigger was quicker', async () => {
+  it('takes it as done when another server was quicker', async () => {
     const { store, environment, diary, behaviour } = setUp({ revision: 500n, compactRevision: 7n })
     behaviour.compact = () => Promise.reject(EtcdError.of('Compacted'))
     expect(await compactOnce(store, keep(1n), environment, NEVER)).toMatchObject({ compactedTo: undefined })
