@@ -8,6 +8,7 @@ import { eventAnswer, isWanted } from './answers.ts'
 import type { LogAccess, Waiting, WatchContext } from './context.ts'
 import type { HubQuery } from './hub.ts'
 import { isEmptyRange, type KeyRange, rangeOf } from './key-range.ts'
+import { retryDelayMs } from './pace.ts'
 import { ReaderRights } from './reader-rights.ts'
 
 /**
@@ -55,16 +56,21 @@ export async function longPoll(
   }
 }
 
-async function run({ clock }: Environment, log: LogAccess, poll: Poll): Promise<LongPollAnswer> {
+async function run({ clock, random }: Environment, log: LogAccess, poll: Poll): Promise<LongPollAnswer> {
   const endsAtMs = clock.now() + Math.min(poll.request.waitMs, LIMITS.waitMaxSeconds * 1000)
-  for (;;) {
-    const waitMs = Math.max(0, endsAtMs - clock.now())
+  const leftMs = () => Math.max(0, endsAtMs - clock.now())
+  for (let readsAlone = 0; ; ) {
     const { query } = poll
+    const told = await log.hub.next(query, leftMs(), poll.signal)
     const page =
-      (await log.hub.next(query, waitMs, poll.signal)) ??
-      (await log.reader.read({ ...query, after: query.after ?? 0n }, poll.signal, endsAtMs))
+      told ?? (await log.reader.read({ ...query, after: query.after ?? 0n }, poll.signal, endsAtMs))
     poll.take(page)
-    if (poll.isAnswered || poll.signal.aborted || clock.now() >= endsAtMs) return poll.answer
+    if (poll.isAnswered || poll.signal.aborted || leftMs() === 0) return poll.answer
+    // Where the hub can't read the log, nothing but time keeps whoever waits from reading it again at once.
+    const isLevel = page.through >= page.head.revision
+    if (told === undefined && isLevel) {
+      await clock.sleep(Math.min(retryDelayMs(++readsAlone, random), leftMs()), poll.signal)
+    }
   }
 }
 

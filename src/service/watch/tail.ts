@@ -178,10 +178,15 @@ export class Tail {
     this.polling = undefined
   }
 
-  /** Takes what the hub tells, for as long as nothing else is wanted. False: the hub is away. */
+  /** Takes what the hub tells, for as long as nothing else is wanted. False: it told nothing, or is away. */
   private async follow(hub: Hub, following: AbortController): Promise<boolean> {
     const query = this.nextQuery()
+    let hasTold = false
+    let isOver = false
     const take = async (page: EventPage) => {
+      // One that was on its way when the hub was lost: the log is being read meanwhile.
+      if (isOver) return
+      hasTold = true
       // What has changed meanwhile may have changed what is asked for; and the hub may be a moment behind.
       if (following.signal.aborted || page.through < (this.current ?? 0n)) return
       this.take({ ...query, after: this.current ?? query.after }, page)
@@ -190,10 +195,12 @@ export class Tail {
     try {
       const asked = { ...query, range: query.range ?? EVERYTHING, fresh: false }
       await hub.follow(asked, take, following.signal)
-      return true
+      return hasTold || following.signal.aborted
     } catch (error) {
       this.options.environment.log('warn', 'the hub of the log is away; the log is read instead', { error })
       return false
+    } finally {
+      isOver = true
     }
   }
 
