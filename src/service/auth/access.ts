@@ -99,6 +99,11 @@ export class Access {
     return await this.#caller(await this.#known(call.token), call, caller.identity)
   }
 
+  /** Told that the rights were changed just now: nothing that was known of them holds. */
+  changed(): void {
+    delete this.#memory.known
+  }
+
   /** Told of a version of the rights that was seen in the store. */
   observe(authVersion: bigint): void {
     if (this.#memory.known?.authVersion !== authVersion) delete this.#memory.known

@@ -20,6 +20,8 @@ export function changerAsRoot({ access, requestBytesMax }: AuthOptions) {
       checkRequestSize(schema, request, undefined, caller.proposer, requestBytesMax)
       caller.mustBeRoot()
       const header = headerOf(await caller.store.identity())
-      return { header: header(await change(caller.store)) }
+      const revision = await change(caller.store)
+      access.changed()
+      return { header: header(revision) }
     })
 }

@@ -28,14 +28,18 @@ export function createAuth(options: AuthOptions): Implementation<typeof Auth> {
       access.as(call, async (caller) => {
         caller.mustBeRoot()
         const header = headerOf(await store.identity())
-        return { header: header(await caller.store.authentication.enable()) }
+        const revision = await caller.store.authentication.enable()
+        access.changed()
+        return { header: header(revision) }
       }),
 
     authDisable: (_request, call) =>
       access.as(call, async (caller) => {
         caller.mustBeRoot()
         const header = headerOf(await store.identity())
-        return { header: header(await caller.store.authentication.disable()) }
+        const revision = await caller.store.authentication.disable()
+        access.changed()
+        return { header: header(revision) }
       }),
 
     async authenticate({ name, password }, { signal }) {

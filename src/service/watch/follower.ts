@@ -24,7 +24,8 @@ export interface Follower {
 
 /** Puts a tail and its hub together. Nothing is read until somebody waits. */
 export function followLog({ events, environment, interval, shared, hub }: FollowerOptions): Follower {
-  const recent = new RecentLog(events)
+  const recent = new RecentLog(events, environment.clock)
   const tail = new Tail({ events: recent, environment, interval, filtered: !shared, ...(hub && { hub }) })
-  return { tail, hub: new LocalHub({ tail, recent, clock: environment.clock, shared }) }
+  const hubOptions = { tail, recent, clock: environment.clock, maxAgeMs: interval.max, shared }
+  return { tail, hub: new LocalHub(hubOptions) }
 }

@@ -18,6 +18,8 @@ export interface LocalHubOptions {
   readonly tail: Tail
   readonly recent: RecentLog
   readonly clock: Clock
+  /** Nobody is answered from a read that began longer ago than this, however little there is to read. */
+  readonly maxAgeMs: number
   /** Whether those who wait differ in what they wait for: then the end of the log is kept with all that is in it. */
   readonly shared: boolean
 }
@@ -50,7 +52,11 @@ export class LocalHub implements Hub {
       const wanted =
         query.after === undefined || query.fresh ? await tail.refresh(signal, endsAtMs) : undefined
       const after = query.after ?? wanted ?? 0n
-      const page = await this.#page({ ...query, after }, signal)
+      let page = await this.#page({ ...query, after }, signal)
+      if (page !== undefined && page.events.length > 0 && this.#isOutdated()) {
+        await tail.refresh(signal, endsAtMs)
+        page = await this.#page({ ...query, after }, signal)
+      }
       if (page === undefined || page.events.length > 0) return page
       return await this.#wait({ ...query, after }, page, endsAtMs, signal)
     } finally {
@@ -78,6 +84,12 @@ export class LocalHub implements Hub {
     if (this.#waiters === 0 && isOld) recent.forget()
   }
 
+  /** Whether what is known is so old that whoever may see it may have changed. */
+  #isOutdated(): boolean {
+    const { clock, recent, maxAgeMs } = this.#options
+    return clock.now() - recent.asOfMs > maxAgeMs
+  }
+
   /** What is known above the position; undefined when it lies too far back. */
   async #page({ after, range, prevKv }: Positioned, signal: AbortSignal): Promise<EventPage | undefined> {
     const { recent } = this.#options
@@ -96,10 +108,10 @@ export class LocalHub implements Hub {
 
   /** It is everybody's, and goes on when whoever began it leaves: the database would go on with it anyway. */
   #reachBack({ after, range, prevKv }: Positioned): Promise<void> {
-    const { recent, shared, clock } = this.#options
+    const { recent, shared } = this.#options
     const query = { after, prevKv, ...(!shared && { range }) }
     this.#reaching = recent
-      .reachBack(query, clock, NEVER)
+      .reachBack(query, NEVER)
       // When it can't be read, whoever asked finds that out by reading it alone.
       .catch(() => {})
       .finally(() => {

@@ -121,6 +121,18 @@ describe('the long poll', () => {
     await expect(poll({ rangeEnd: bytes('A') })).rejects.toThrow('watcher range is empty')
   })
 
+  test('the same position costs one read, and nobody is answered from one that is older than the poll interval', async () => {
+    const { log, clock, poll } = setUp()
+    log.put('a')
+    await poll({ startRevision: 2n })
+    const { reads } = log
+    for (let i = 0; i < 10; i++) expect(revisions(await poll({ startRevision: 2n }))).toEqual([2n])
+    expect(log.reads).toBe(reads)
+    await clock.pass(101)
+    expect(revisions(await poll({ startRevision: 2n }))).toEqual([2n])
+    expect(log.reads).toBe(reads + 1)
+  })
+
   test('the client going away frees it; close answers what waits', async () => {
     const { clock, service, poll } = setUp()
     const leaving = new AbortController()

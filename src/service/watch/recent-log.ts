@@ -20,17 +20,32 @@ interface Recent {
 /** An event log that keeps the end of what was read of it, for a bounded number of bytes. */
 export class RecentLog implements EventLog {
   readonly #events: EventLog
+  readonly #clock: Clock
   readonly #bytesMax: number
   #recent: Recent | undefined
+  #asOfMs = Number.NEGATIVE_INFINITY
 
-  constructor(events: EventLog, bytesMax: number = LIMITS.watchRecentBytesMax) {
+  constructor(events: EventLog, clock: Clock, bytesMax: number = LIMITS.watchRecentBytesMax) {
     this.#events = events
+    this.#clock = clock
     this.#bytesMax = bytesMax
   }
 
   async read(query: EventQuery, signal?: AbortSignal): Promise<EventPage> {
-    const page = await this.#events.read(query, signal)
+    const page = await this.#timed(() => this.#events.read(query, signal))
     this.#keep(query, page)
+    return page
+  }
+
+  /** When the last read began that has come back, in milliseconds on the clock: nothing here is known to hold since. */
+  get asOfMs(): number {
+    return this.#asOfMs
+  }
+
+  async #timed(read: () => Promise<EventPage>): Promise<EventPage> {
+    const beganAtMs = this.#clock.now()
+    const page = await read()
+    this.#asOfMs = Math.max(this.#asOfMs, beganAtMs)
     return page
   }
 
@@ -76,8 +91,8 @@ export class RecentLog implements EventLog {
    * before each change, where it is kept without. Nothing is gained when that is more than one page, or more than may be
    * kept.
    */
-  async reachBack(query: EventQuery, clock: Clock, signal: AbortSignal): Promise<void> {
-    const page = await boundedRead(this.#events, query, clock, signal)
+  async reachBack(query: EventQuery, signal: AbortSignal): Promise<void> {
+    const page = await this.#timed(() => boundedRead(this.#events, query, this.#clock, signal))
     const recent = this.#recent
     if (recent === undefined) {
       this.#keep(query, page)
