@@ -163,8 +163,9 @@ describe('GET /metrics', () => {
   }
 })
 
-/** The names in docs/metrics.md, sorted. */
+/** The names in the first table of docs/metrics.md, sorted. */
 function pageOf(): string[] {
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
-  return [...page.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name ?? '').toSorted()
+  const [table = ''] = page.split('\n## ')
+  return [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name ?? '').toSorted()
 }

@@ -1,8 +1,8 @@
 import type { Config } from '../../config/config.ts'
 import type { Environment } from '../../environment.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import { type Follower, followLog } from '../../service/watch/follower.ts'
-import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
+import { followLog } from '../../service/watch/follower.ts'
+import type { Hub, HubQuery, TakePage } from '../../service/watch/hub.ts'
 import { pollIntervalUpTo } from '../../service/watch/pace.ts'
 import { type CompiledWrite, type CompiledWriteAnswer, runCompiled } from '../../store/coordinated-writes.ts'
 import { Engine } from '../../store/engine.ts'
@@ -24,7 +24,7 @@ export interface CoordinatorOptions {
  */
 export class CoordinatorCore implements CoordinatorRpc {
   readonly #engine: Engine
-  readonly #follower: Follower
+  readonly #hub: Hub
   readonly #waiters = new Map<string, AbortController>()
   #batches = 0
   #batchedRequests = 0
@@ -41,12 +41,8 @@ export class CoordinatorCore implements CoordinatorRpc {
         this.#batchedRequests += requests.length
       },
     })
-    this.#follower = followLog({
-      events: this.#engine.events,
-      environment,
-      interval: pollIntervalUpTo(config.pollInterval),
-      shared: true,
-    })
+    const interval = pollIntervalUpTo(config.pollInterval)
+    this.#hub = followLog({ events: this.#engine.events, environment, interval, shared: true }).hub
   }
 
   async write(write: CompiledWrite): Promise<CompiledWriteAnswer> {
@@ -56,13 +52,13 @@ export class CoordinatorCore implements CoordinatorRpc {
   next(query: HubQuery, waitMs: number, waiter: string): Promise<NextAnswer> {
     const boundedMs = Math.min(waitMs, LIMITS.waitMaxSeconds * 1000)
     return this.#waiting(waiter, async (signal) => ({
-      page: await this.#follower.hub.next(query, boundedMs, signal),
+      page: await this.#hub.next(query, boundedMs, signal),
     }))
   }
 
   follow(query: HubQuery, waiter: string, take: TakePage): Promise<FollowAnswer> {
     return this.#waiting(waiter, async (signal) => {
-      await this.#follower.hub.follow(query, take, signal)
+      await this.#hub.follow(query, take, signal)
       return {}
     })
   }
@@ -93,7 +89,6 @@ export class CoordinatorCore implements CoordinatorRpc {
       batchedRequests: this.#batchedRequests,
       pendingWrites: this.#engine.pendingWrites,
       waiters: this.#waiters.size,
-      position: this.#follower.tail.position,
     }
   }
 }

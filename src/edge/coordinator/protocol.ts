@@ -37,6 +37,4 @@ export interface CoordinatorState {
   readonly pendingWrites: number
   /** Those who wait for events. */
   readonly waiters: number
-  /** How far its reader of the log has come; undefined when nobody waits. */
-  readonly position: bigint | undefined
 }
