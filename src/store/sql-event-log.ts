@@ -21,10 +21,12 @@ const PREVIOUS = {
              and l.mod_revision - 1 >= (select h.compact_revision from :schema.head h) offset 0
          ) p on true`,
   columns: 'p.create_revision, p.mod_revision, p.version, p.lease, p.value',
+  bytes: 'coalesce(octet_length(p.value), 0)',
 }
 const NO_PREVIOUS = {
   join: '',
   columns: 'null::bigint, null::bigint, null::bigint, null::bigint, null::bytea',
+  bytes: '0',
 }
 
 const EVERYTHING = { shape: 'all', condition: 'true', types: [], parameters: [] } as const
@@ -79,7 +81,12 @@ export class SqlEventLog implements EventLog {
       `events ${shape}${prevKv ? ' prev' : ''}`,
       eventsSql,
       ['int8', 'int8', 'int8', ...types],
-      { interval: condition, previous_join: previous.join, previous_columns: previous.columns },
+      {
+        interval: condition,
+        previous_join: previous.join,
+        previous_columns: previous.columns,
+        previous_bytes: previous.bytes,
+      },
     )
     const rows = await this.#reader.read(statement, [
       query.after,

@@ -129,6 +129,24 @@ describe.each(POSTGRES_VERSIONS)('the store on PostgreSQL %i', (version) => {
     expect(one.events.map((e) => e.kv.modRevision)).toEqual([3n, 4n])
   })
 
+  test('a page of the log is bounded with the previous values in it, where they are wanted', async () => {
+    await using store = await openStore(postgres)
+    const key = (i: number) => bytes(`large/${i}`)
+    const large = new Uint8Array(1_000_000)
+    for (let i = 0; i < 12; i++) await store.put({ key: key(i), value: large })
+    for (let i = 0; i < 12; i++) await store.put({ key: key(i), value: bytes('small') })
+    const read = { after: 13n, prevKv: true }
+    const page = await store.store.events.read(read)
+    expect(page.events.map(({ prevKv }) => prevKv?.value.length)).toEqual(Array(4).fill(1_000_000))
+    expect(page.through).toBe(17n)
+    const next = await store.store.events.read({ ...read, after: page.through })
+    expect(next.events[0]?.kv.modRevision).toBe(18n)
+    // Those of other keys don't count, nor where nobody wants to see them.
+    const range = { key: key(3), rangeEnd: new Uint8Array(0) }
+    expect(await store.store.events.read({ ...read, range })).toMatchObject({ through: 25n })
+    expect(await store.store.events.read({ ...read, prevKv: false })).toMatchObject({ through: 25n })
+  })
+
   test("a delete's prev_kv is the state before the transaction, not within it (invariant 7)", async () => {
     await using store = await openStore(postgres)
     await store.put({ key: bytes('z'), value: bytes('before') })

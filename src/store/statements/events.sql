@@ -6,7 +6,8 @@
 --   change row: mod revision, create revision, version, lease, deleted, key, value, then the previous state's
 --               create revision, mod revision, version, lease, value when :previous joins it
 --
--- `looked` bounds the work; `through` is the last whole revision in it, at least one revision however large it is.
+-- `looked` bounds the work, and the bytes of the previous states that are asked for with it; `through` is the last whole
+-- revision in it, at least one revision however large it is.
 -- The previous state is the one before the transaction, and is left out once its revision was compacted, as etcd does.
 -- One plain SELECT, so one snapshot (invariant 5). Locks: none.
 --
@@ -14,8 +15,11 @@
 with looked as materialized (
   select l.mod_revision,
          row_number() over w as row_number,
-         sum(coalesce(octet_length(l.value), 0) + octet_length(l.key)) over w as bytes
-  from (select * from :schema.log where mod_revision > $1 order by mod_revision, sub limit $2) l
+         sum(
+           coalesce(octet_length(l.value), 0) + octet_length(l.key)
+           + case when (:interval) then :previous_bytes else 0 end
+         ) over w as bytes
+  from (select * from :schema.log where mod_revision > $1 order by mod_revision, sub limit $2) l :previous_join
   window w as (order by l.mod_revision, l.sub)
 ),
 cut as (
