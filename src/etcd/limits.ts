@@ -48,6 +48,9 @@ export const LIMITS = {
   batchOperationsMax: 1024,
   /** Requests that may wait for the next batch before new ones are refused with `too many requests`. */
   batchQueueMax: 10_000,
+  /** The same for their bytes; and at a Worker's coordinator, whose isolate has 128 MB for everything. */
+  batchQueueBytesMax: 256 * 1024 * 1024,
+  workerBatchQueueBytesMax: 32 * 1024 * 1024,
   /** etcd's watch catch-up: revisions a batch; and our bound on bytes read at once. */
   watchRevisionsPerRead: 1000,
   watchBytesPerRead: 4 * 1024 * 1024,

@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly memory?: EngineMemory
   /** Who runs the writes; without one the engine does, in batches of its own. */
   readonly coordinator?: WriteCoordinator
+  /** How many bytes of writes may wait for their batch; LIMITS.batchQueueBytesMax unless it is said. */
+  readonly queueBytesMax?: number
   /** Called for each batch of writes when its statement has been answered. */
   batched?(batch: Batch): void
 }
@@ -76,6 +78,7 @@ export class Engine {
             statement: this.statement,
             environment,
             committed,
+            queueBytesMax: options.queueBytesMax,
             ...(batched && { batched }),
           })
         : new CoordinatedWrites({ coordinator, environment, committed: (head) => committed(head, null) })

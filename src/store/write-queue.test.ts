@@ -10,7 +10,7 @@ import { WriteQueue } from './write-queue.ts'
 
 const NEVER = new AbortController().signal
 
-function setUp() {
+function setUp({ queueBytesMax }: { queueBytesMax?: number } = {}) {
   const sql = new HeldSql()
   const clock = new ManualClock()
   const committed: bigint[] = []
@@ -19,6 +19,7 @@ function setUp() {
     sql,
     statement: statementFactory('s'),
     environment: testEnvironment(clock),
+    queueBytesMax,
     committed: ({ revision }) => committed.push(revision),
     batched: ({ requests }) => batched.push(requests.length),
   })
@@ -113,6 +114,20 @@ describe('batches (invariant 4)', () => {
     expect(batch.members).toEqual([1])
     batch.commit()
     expect((await sql.next()).members).toEqual([2])
+  })
+
+  it('refuses more bytes than may wait, until some of them have gone', async () => {
+    const { sql, write } = setUp({ queueBytesMax: 100 })
+    void write(1)
+    const batch = await sql.next()
+    const waiting = write(2, { bytes: 100 })
+    expect(await write(3)).toBe('etcdserver: too many requests')
+    batch.commit()
+    const next = await sql.next()
+    void write(4, { bytes: 100 })
+    next.commit()
+    expect(await waiting).toBe(3)
+    expect((await sql.next()).members).toEqual([4])
   })
 
   it('one more than may wait is refused with `too many requests`, and those that wait are not', async () => {

@@ -52,6 +52,8 @@ export interface WriteQueueOptions {
   readonly environment: Environment
   /** Called after each commit with the store as it left it, and ms to the next lease deadline (null: no lease). */
   committed(head: Head, leaseDueMs: bigint | null): void
+  /** How many bytes of requests may wait; LIMITS.batchQueueBytesMax unless it is said. */
+  readonly queueBytesMax?: number | undefined
   /** Called for each batch when its statement has been answered. */
   batched?(batch: Batch): void
 }
@@ -71,6 +73,7 @@ export class WriteQueue implements Writes {
   readonly #options: WriteQueueOptions
   readonly #apply: Statement
   readonly #waiting: Waiting[] = []
+  #waitingBytes = 0
   #running: Promise<void> | undefined
   #stopped = false
 
@@ -85,7 +88,11 @@ export class WriteQueue implements Writes {
    */
   write<T>(request: WriteRequest<T>, signal: AbortSignal): Promise<T> {
     if (this.#stopped) return Promise.reject(EtcdError.of('Stopped'))
-    if (this.#waiting.length >= LIMITS.batchQueueMax) return Promise.reject(EtcdError.of('TooManyRequests'))
+    const { queueBytesMax = LIMITS.batchQueueBytesMax } = this.#options
+    const bytes = this.#waitingBytes + request.bytes
+    if (this.#waiting.length >= LIMITS.batchQueueMax || bytes > queueBytesMax)
+      return Promise.reject(EtcdError.of('TooManyRequests'))
+    this.#waitingBytes = bytes
     return new Promise<T>((resolve, reject) => {
       const since = this.#options.environment.clock.now()
       this.#waiting.push({ request, since, signal, resolve: resolve as (answer: unknown) => void, reject })
@@ -130,6 +137,7 @@ export class WriteQueue implements Writes {
       const full = operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax
       if (full && batch.length > 0) break
       this.#waiting.shift()
+      this.#waitingBytes -= next.request.bytes
       if (this.#isWanted(next)) batch.push(next)
     }
     return batch

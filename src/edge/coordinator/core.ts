@@ -36,6 +36,7 @@ export class CoordinatorCore implements CoordinatorRpc {
       environment,
       // The reader of the log ends what is due for as long as somebody waits, and the scheduled trigger does otherwise.
       leaseTimer: false,
+      queueBytesMax: LIMITS.workerBatchQueueBytesMax,
       batched: ({ requests }) => {
         this.#batches++
         this.#batchedRequests += requests.length
