@@ -20,7 +20,7 @@ export interface EngineOptions {
   readonly leaseTimer: boolean
   /** What is remembered, if the engine itself lives for one request only. */
   readonly memory?: EngineMemory
-  /** Who runs the writes; without one the engine does, in batches of its own. */
+  /** Who runs the writes, if their answers can't be large; without one the engine does, in batches of its own. */
   readonly coordinator?: WriteCoordinator
   /** How many bytes of writes may wait for their batch; LIMITS.batchQueueBytesMax unless it is said. */
   readonly queueBytesMax?: number
@@ -34,6 +34,12 @@ export interface EngineMemory {
   statement?: StatementFactory
 }
 
+/**
+ * A write whose answer may have the values of more keys than this is run without a coordinator: one says 32 MiB at the most,
+ * by the platform's limit, and has its memory for everybody.
+ */
+const COORDINATED_ANSWER_KEYS_MAX = 16
+
 const NEVER = new AbortController().signal
 
 /** What all callers of a store share: its connections, the queue of its writes, the clock of its leases. */
@@ -44,7 +50,8 @@ export class Engine {
   readonly reader: Reader
   readonly events: SqlEventLog
 
-  readonly #writes: Writes
+  readonly #queue: Writes
+  readonly #coordinated: Writes | undefined
   readonly #deadline: LeaseDeadline
   readonly #head: Statement
   readonly #memory: EngineMemory
@@ -71,17 +78,17 @@ export class Engine {
       this.leaseDue(dueMs)
       this.events.written(head.revision)
     }
-    this.#writes =
-      coordinator === undefined
-        ? new WriteQueue({
-            sql,
-            statement: this.statement,
-            environment,
-            committed,
-            queueBytesMax: options.queueBytesMax,
-            ...(batched && { batched }),
-          })
-        : new CoordinatedWrites({ coordinator, environment, committed: (head) => committed(head, null) })
+    this.#queue = new WriteQueue({
+      sql,
+      statement: this.statement,
+      environment,
+      committed,
+      queueBytesMax: options.queueBytesMax,
+      ...(batched && { batched }),
+    })
+    this.#coordinated =
+      coordinator &&
+      new CoordinatedWrites({ coordinator, environment, committed: (head) => committed(head, null) })
   }
 
   /** Who the store is; asked once, then remembered. */
@@ -96,12 +103,14 @@ export class Engine {
 
   /** Runs one request as a member of a batch. Fails with an EtcdError. */
   write<T>(request: WriteRequest<T>, signal: AbortSignal): Promise<T> {
-    return this.#writes.write(request, signal)
+    const { answerKeys = 0 } = request
+    const writes = answerKeys > COORDINATED_ANSWER_KEYS_MAX ? undefined : this.#coordinated
+    return (writes ?? this.#queue).write(request, signal)
   }
 
   /** Writes that wait for the next batch. */
   get pendingWrites(): number {
-    return this.#writes.pending
+    return this.#queue.pending + (this.#coordinated?.pending ?? 0)
   }
 
   /** Told of the time to the next lease deadline, in milliseconds (null: no lease). */
@@ -131,7 +140,7 @@ export class Engine {
   /** Finishes the writes that were accepted, then closes the connections. */
   async close(): Promise<void> {
     this.#deadline.close()
-    await this.#writes.stop()
+    await Promise.all([this.#queue.stop(), this.#coordinated?.stop()])
     await this.sql.close()
   }
 

@@ -6,6 +6,7 @@ import type {
   TxnRequest,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { Alarms } from './alarms.ts'
+import { deleteAnswerKeys, txnAnswerKeys } from './answer-keys.ts'
 import { Authentication } from './auth/authentication.ts'
 import { changeUnder } from './auth/change.ts'
 import { Roles } from './auth/roles.ts'
@@ -174,6 +175,7 @@ export class Store {
         refusedBy: RefusedBy.Corrupt,
         operations: request.rangeEnd.length === 0 ? 1 : RANGE_DELETE_OPERATIONS,
         bytes: request.key.length,
+        answerKeys: deleteAnswerKeys(request),
       },
       (program) => {
         const step = compileDeleteRange(program, request)
@@ -192,6 +194,7 @@ export class Store {
         refusedBy: mayPut(request) ? RefusedBy.NoSpaceOrCorrupt : RefusedBy.Corrupt,
         operations: request.compare.length + request.success.length + request.failure.length,
         bytes,
+        answerKeys: txnAnswerKeys(request),
       },
       (program) => {
         if (unwritable.length > 0) compileLeaseKeyChecks(program, leasesOf(request), unwritable)
@@ -274,7 +277,7 @@ export class Store {
   }
 
   #write<T>(
-    weight: Pick<WriteRequest<T>, 'rpc' | 'refusedBy' | 'operations' | 'bytes'>,
+    weight: Pick<WriteRequest<T>, 'rpc' | 'refusedBy' | 'operations' | 'bytes' | 'answerKeys'>,
     compile: WriteRequest<T>['compile'],
     signal: AbortSignal,
   ): Promise<T> {

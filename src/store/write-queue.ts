@@ -21,6 +21,8 @@ export interface WriteRequest<T> {
   /** Roughly what it adds to a batch: its instructions, and the bytes of its keys and values. */
   readonly operations: number
   readonly bytes: number
+  /** How many keys' values its answer may have in it; none unless it is said. */
+  readonly answerKeys?: number
   /** Appends the request's instructions, and gives back how its answer is read from the steps they left. */
   compile(program: Program): (steps: readonly (StepResult | undefined)[], head: Head) => T
 }
