@@ -1,6 +1,6 @@
 import type { ClientConfig } from 'pg'
 import { LIMITS } from '../../etcd/limits.ts'
-import { CONNECT_TIMEOUT_MS, Pipeline, twice } from '../postgres/pipeline.ts'
+import { CONNECT_TIMEOUT_MS, Pipeline, sqlOver } from '../postgres/pipeline.ts'
 import type { Sql } from '../sql.ts'
 import { databaseUrl, type NeonPlace, socketUrl, withoutPooler } from './place.ts'
 import { WebSocketStream } from './web-socket-stream.ts'
@@ -29,10 +29,5 @@ export function openNeonSession(place: NeonPlace): Sql {
     prepare: true,
     gather: false,
   })
-  return {
-    read: (statement, parameters) => twice(() => pipeline.query(statement, parameters), false),
-    long: (statement, parameters) => twice(() => pipeline.query(statement, parameters), false),
-    write: (statement, parameters) => pipeline.query(statement, parameters),
-    close: () => pipeline.close(),
-  }
+  return sqlOver(pipeline)
 }

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { Client, type ClientConfig } from 'pg'
-import { SqlError, type SqlParameter, type SqlRow, type Statement } from '../sql.ts'
+import { type Sql, SqlError, type SqlParameter, type SqlRow, type Statement } from '../sql.ts'
 import { TYPES } from './decode.ts'
 import { encodeAll, encodeParameter } from './encode.ts'
 import { connectFailure, statementFailure } from './failure.ts'
@@ -85,6 +85,18 @@ export class Pipeline {
 
   #forget(client: Promise<Client>): void {
     if (this.#client === client) this.#client = undefined
+  }
+}
+
+/** A database that is asked over one connection, for everything. What takes longer than that one's time isn't asked again. */
+export function sqlOver(pipeline: Pipeline): Sql {
+  const read: Sql['read'] = (statement, parameters) =>
+    twice(() => pipeline.query(statement, parameters), false)
+  return {
+    read,
+    long: read,
+    write: (statement, parameters) => pipeline.query(statement, parameters),
+    close: () => pipeline.close(),
   }
 }
 
