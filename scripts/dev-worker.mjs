@@ -101,10 +101,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     setTimeout(() => workerd.kill('SIGKILL'), 2000)
   })
 }
-startRelay(Number(values.port), socket)
+process.on('exit', () => workerd.kill('SIGKILL'))
 workerd.on('error', (error) => fail(error.message, 1))
 workerd.on('exit', (code) => process.exit(code ?? 0))
-console.log(`edgetcd's Worker listens on http://127.0.0.1:${values.port}`)
+startRelay(Number(values.port), socket)
+  .on('error', (error) => fail(error.message, 1))
+  .on('listening', () => console.log(`edgetcd's Worker listens on http://127.0.0.1:${values.port}`))
 
 /** workerd's configuration: the modules of the bundle, and the bindings of wrangler.toml. */
 async function workerdConfig() {
