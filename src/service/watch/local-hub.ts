@@ -38,11 +38,6 @@ export class LocalHub implements Hub {
     this.#options = options
   }
 
-  /** Those who wait at the moment. */
-  get waiters(): number {
-    return this.#waiters
-  }
-
   async next(query: HubQuery, waitMs: number, signal: AbortSignal): Promise<EventPage | undefined> {
     const { tail, clock } = this.#options
     const endsAtMs = clock.now() + waitMs
