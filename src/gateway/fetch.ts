@@ -25,8 +25,14 @@ export async function* bodyOf(request: Request): AsyncGenerator<Uint8Array, void
   }
 }
 
+/** A Worker's request: Cloudflare puts codings of its own into the header, and here what the client said. */
+interface CloudflareRequest extends Request {
+  readonly cf?: { readonly clientAcceptEncoding?: string }
+}
+
 /** Whether the client takes gzip. */
-export function acceptsGzip(request: Request): boolean {
-  const accepted = request.headers.get('accept-encoding')?.split(',') ?? []
+export function acceptsGzip(request: CloudflareRequest): boolean {
+  const codings = request.cf?.clientAcceptEncoding ?? request.headers.get('accept-encoding')
+  const accepted = codings?.split(',') ?? []
   return accepted.some((coding) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/.test(coding))
 }
