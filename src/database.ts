@@ -8,6 +8,7 @@ import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
 import { openPostgres } from './store/postgres/index.ts'
 import type { Sql } from './store/sql.ts'
+import { errorText } from './thrown.ts'
 
 /** The database that a command works on, migrated. */
 export interface Database {
@@ -61,12 +62,11 @@ async function openEmbedded({ dataDir, schema }: Config, log: Log, mustExist: bo
   }
 }
 
-/** Where several addresses were tried, the error of each stands in an AggregateError without a message. */
+/** What is wrong, and what to do about it where that is known. */
 function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
-  if (!(error instanceof Error)) return String(error)
+  const reason = errorText(error)
   // Of the database, not of a schema that is there: then it was the schema that couldn't be made.
-  const [, database] = /^permission denied for database (.*)$/.exec(error.message) ?? []
-  if (database === undefined) return error.message
-  return `${error.message}: the role needs CREATE on it (grant create on database ${database} to …), or a schema of its own`
+  const [, database] = /^permission denied for database (.*)$/.exec(reason) ?? []
+  if (database === undefined) return reason
+  return `${reason}: the role needs CREATE on it (grant create on database ${database} to …), or a schema of its own`
 }

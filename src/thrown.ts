@@ -1,5 +1,6 @@
-/** What was thrown, in its own words. */
+/** What was thrown, in its own words. Where several addresses were tried, those of the error of each. */
 export function errorText(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(errorText).join(', ')
   return error instanceof Error ? error.message : String(error)
 }
 

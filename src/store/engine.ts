@@ -1,8 +1,10 @@
-import type { Environment } from '../environment.ts'
+import type { Environment, Log } from '../environment.ts'
+import { unrepeatedLog } from '../unrepeated-log.ts'
 import { SERVER } from './authority.ts'
 import { CoordinatedWrites, type WriteCoordinator } from './coordinated-writes.ts'
 import { etcdFailure } from './failure.ts'
 import { LeaseDeadline } from './lease-deadline.ts'
+import { loggedSql } from './logged-sql.ts'
 import { RefusedBy } from './program/instruction.ts'
 import { Reader } from './reader.ts'
 import type { Sql, Statement } from './sql.ts'
@@ -32,6 +34,8 @@ export interface EngineOptions {
 export interface EngineMemory {
   identity?: Identity
   statement?: StatementFactory
+  /** Where the causes of failures are said. */
+  failures?: Log
 }
 
 /**
@@ -59,9 +63,11 @@ export class Engine {
   #expiring: Promise<void> | undefined
 
   constructor(options: EngineOptions) {
-    const { sql, environment, batched, coordinator } = options
-    this.sql = sql
+    const { environment, batched, coordinator } = options
     this.#memory = options.memory ?? {}
+    this.#memory.failures ??= unrepeatedLog(environment)
+    const sql = loggedSql(options.sql, this.#memory.failures)
+    this.sql = sql
     this.#memory.statement ??= statementFactory(options.schema)
     this.statement = this.#memory.statement
     this.#head = this.statement('head', headSql, [])

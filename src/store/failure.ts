@@ -10,6 +10,7 @@ const NOT_SERVING = new Set(['57P03', '53300', '25006'])
 const DISK_FULL = '53100'
 /** No such schema, table or function. */
 const NOT_MIGRATED = new Set(['3F000', '42P01', '42883'])
+const NO_RIGHT = '42501'
 
 /** Whether the statement is known not to have happened and may simply be run again. */
 export function isRetriable(error: unknown): boolean {
@@ -64,6 +65,13 @@ function databaseError(error: SqlError): EtcdError {
       {
         cause: error,
       },
+    )
+  }
+  if (sqlstate === NO_RIGHT) {
+    return new EtcdError(
+      GrpcCode.Unavailable,
+      'etcdserver: the role that edgetcd has in the database lacks a right; grant it as docs/workers.md says',
+      { cause: error },
     )
   }
   return new EtcdError(

@@ -220,11 +220,14 @@ export class WriteQueue implements Writes {
       return
     }
     const failure = etcdFailure(error)
-    this.#options.environment.log('error', 'a batch of writes failed', {
-      requests: batch.length,
-      answer: failure.message,
-      error: errorText(error),
-    })
+    // What failed in the database is logged where statements are sent.
+    if (!(error instanceof SqlError)) {
+      this.#options.environment.log('error', 'a batch of writes failed', {
+        requests: batch.length,
+        answer: failure.message,
+        error: errorText(error),
+      })
+    }
     for (const waiting of batch) waiting.reject(failure)
   }
 

@@ -19,6 +19,8 @@ test.each([
     answer('58000', 'Server connection attempt failed: connection_refused'),
     'unreachable',
   ],
+  ['a wrong password, behind a pooler', answer('28P01'), 'unreachable'],
+  ['no such database, behind a pooler', answer('3D000'), 'unreachable'],
   ['a pooler that fails', answer('58000', 'Internal error.'), 'unknown'],
 ])('%s', (_, error, kind) => {
   expect(error.kind).toBe(kind)

@@ -11,6 +11,9 @@ const SESSION_ENDED = new Set(['57P01', '57P02', '57P05', '25P03'])
 const HYPERDRIVE = '58000'
 const NO_CONNECTION = /^(Failed to acquire a connection from the pool|Server connection attempt failed)/
 
+/** Nobody is let in, or there is no such database. Whoever sends statements by way of a pooler learns so from the statement. */
+const NOT_LET_IN = /^28|^3D000$/
+
 /** What `pg` says when `query_timeout` is over. */
 const QUERY_TIMED_OUT = 'Query read timeout'
 
@@ -34,6 +37,7 @@ export function statementFailure(error: unknown): SqlError {
   if (error instanceof SqlError) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === HYPERDRIVE && NO_CONNECTION.test(errorText(error))) return connectFailure(error)
+  if (sqlstate !== undefined && NOT_LET_IN.test(sqlstate)) return connectFailure(error)
   if (sqlstate === undefined || isLoss(sqlstate)) {
     const timedOut = errorText(error) === QUERY_TIMED_OUT
     return new SqlError('unknown', errorText(error), {

@@ -1,0 +1,46 @@
+import type { Log } from '../environment.ts'
+import { errorText } from '../thrown.ts'
+import { isRetriable } from './failure.ts'
+import { type Sql, SqlError, type SqlRow } from './sql.ts'
+
+/** What it means to whoever runs the server. */
+const MEANINGS = {
+  unreachable: "the database can't be reached, or doesn't let edgetcd in",
+  unknown: 'the connection to the database was lost, or no answer came in time',
+  failed: 'the database refused a statement',
+} as const satisfies Readonly<Record<SqlError['kind'], string>>
+
+/** An error may have the page in it that a proxy answered with. */
+const TEXT_MAX = 500
+
+/** Secrets are in connection strings, and nothing else that an error may quote. */
+const URLS = /[\w+.-]+:\/\/\S+/g
+
+/**
+ * The same connections, with the cause of each failure in `log`, in the words of the database, of the driver or of the
+ * system: clients are told etcd's errors, which have none for it.
+ */
+export function loggedSql(sql: Sql, log: Log): Sql {
+  const logged =
+    (run: Sql['read']): Sql['read'] =>
+    async (statement, parameters): Promise<SqlRow[]> => {
+      try {
+        return await run(statement, parameters)
+      } catch (error) {
+        if (error instanceof SqlError) logFailure(error, log)
+        throw error
+      }
+    }
+  return {
+    read: logged((statement, parameters) => sql.read(statement, parameters)),
+    long: logged((statement, parameters) => sql.long(statement, parameters)),
+    write: logged((statement, parameters) => sql.write(statement, parameters)),
+    close: () => sql.close(),
+  }
+}
+
+function logFailure(error: SqlError, log: Log): void {
+  const { kind, sqlstate } = error
+  const text = errorText(error).replaceAll(URLS, '(a URL)').slice(0, TEXT_MAX)
+  log(isRetriable(error) ? 'warn' : 'error', MEANINGS[kind], { error: text, ...(sqlstate && { sqlstate }) })
+}
