@@ -1,7 +1,11 @@
 import { type Application, compose, type Memory } from '../compose.ts'
-import { type Config, readConfig } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { createInstruments } from '../observe/instruments.ts'
+import { unrepeatedLog } from '../unrepeated-log.ts'
 import type { Bindings } from './bindings.ts'
+import { readWorkerConfig } from './config.ts'
 import { openConnection } from './connection.ts'
 import { CoordinatorClient } from './coordinator/client.ts'
 import { CoordinatorGauges } from './coordinator/gauges.ts'
@@ -22,20 +26,33 @@ export interface Opened {
   readonly scarce: AbortSignal
 }
 
+const MISCONFIGURED = 'edgetcd: this Worker is misconfigured; its log says how'
+
 /** What a Worker's isolate keeps from request to request: nothing that does I/O. It has one set of bindings. */
 export class Isolate {
   readonly #instruments = createInstruments()
   readonly #gauges = new CoordinatorGauges(this.#instruments.metrics)
   readonly #memory: Memory = {}
+  /** For what is wrong before the configuration says what to log. */
+  readonly #log = unrepeatedLog(workerEnvironment({ logLevel: 'info' }))
   #config: Config | undefined
 
   /**
    * Puts the application together for one request, on a connection of its own.
-   * @throws ConfigError that a setting can't be understood; EtcdError that no database is bound
+   * @throws EtcdError that no database is bound, or that a setting can't be understood: which one is for the log alone
    */
   open(bindings: Bindings, execution: Execution): Opened {
-    this.#config ??= readConfig({}, bindings)
-    const config = this.#config
+    try {
+      return this.#compose(bindings, execution)
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      this.#log('error', `this Worker is misconfigured: ${error.message}`)
+      throw new EtcdError(GrpcCode.Unavailable, MISCONFIGURED, { cause: error })
+    }
+  }
+
+  #compose(bindings: Bindings, execution: Execution): Opened {
+    const config = this.#readConfig(bindings)
     const environment = workerEnvironment(config)
     const subrequests = new Subrequests(bindings.SUBREQUESTS_MAX)
     const { scarce } = subrequests
@@ -61,6 +78,16 @@ export class Isolate {
     })
     scarce.addEventListener('abort', () => application.endWatches(), { once: true })
     return { application, config, scarce }
+  }
+
+  /** Reads it once, and says then what whoever set it should know. */
+  #readConfig(bindings: Bindings): Config {
+    if (this.#config === undefined) {
+      this.#config = readWorkerConfig(bindings)
+      const { log } = workerEnvironment(this.#config)
+      for (const warning of this.#config.warnings) log('warn', warning)
+    }
+    return this.#config
   }
 }
 

@@ -1,8 +1,8 @@
 import { DurableObject } from 'cloudflare:workers'
-import { readConfig } from '../../config/config.ts'
 import type { HubQuery, TakePage } from '../../service/watch/hub.ts'
 import type { CompiledWrite, CompiledWriteAnswer } from '../../store/coordinated-writes.ts'
 import type { Bindings } from '../bindings.ts'
+import { readWorkerConfig } from '../config.ts'
 import { openSession } from '../connection.ts'
 import { workerEnvironment } from '../environment.ts'
 import { releasedWhenIdle } from '../released-when-idle.ts'
@@ -21,7 +21,7 @@ export class Coordinator extends DurableObject<Bindings> implements CoordinatorR
 
   constructor(state: unknown, bindings: Bindings) {
     super(state, bindings)
-    const config = readConfig({}, bindings)
+    const config = readWorkerConfig(bindings)
     const environment = workerEnvironment(config)
     const sql = releasedWhenIdle(() => openSession(bindings), IDLE_CONNECTION_MS, environment)
     this.#core = new CoordinatorCore({ sql, config, environment })
