@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { Server as TlsServer } from 'node:https'
 import {
   type AddressInfo,
@@ -9,6 +9,8 @@ import {
 } from 'node:net'
 import { hostOf } from './first-call.ts'
 import type { Gateway } from './gateway/node.ts'
+import type { GrpcServer } from './grpc/server.ts'
+import { type Protocols, sniff } from './protocol-sniffer.ts'
 import { errorCode, errorText } from './thrown.ts'
 import { createTlsServer, type TlsOptions } from './tls/index.ts'
 
@@ -31,24 +33,21 @@ export interface HttpServers {
 }
 
 /**
- * Listens on each URL, http or https; `tls` says how https is served. Fails with an Error fit to be shown, and then
+ * Listens on each URL, http or https; `tls` says how https is served, and `grpc` has the connections that speak HTTP/2. Fails with an Error fit to be shown, and then
  * listens on none.
  */
 export async function listen(
   urls: readonly string[],
   gateway: Gateway,
-  tls?: TlsOptions,
+  { grpc, tls }: { readonly grpc?: GrpcServer | undefined; readonly tls?: TlsOptions | undefined } = {},
 ): Promise<HttpServers> {
-  const servers: (Server | TlsServer)[] = []
+  const servers: TcpServer[] = []
   const sockets = new Set<Socket>()
   try {
     for (const url of urls) {
-      const server = await listenOn(new URL(url), gateway.listener, tls)
+      const server = await listenOn(new URL(url), gateway, grpc, tls)
       servers.push(server)
-      server.on('upgrade', (incoming, socket, head) => gateway.upgrade(server, incoming, socket, head))
       server.on('connection', (socket: Socket) => {
-        // One comes again when its client's wish to upgrade isn't followed.
-        if (sockets.has(socket)) return
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
       })
@@ -62,7 +61,12 @@ export async function listen(
     async stop() {
       const all = Promise.all(servers.map(closed))
       gateway.endStreams()
-      const giveUp = setTimeout(() => gateway.endCalls(), CALLS_GRACE_MS)
+      grpc?.endStreams()
+      const endCalls = () => {
+        gateway.endCalls()
+        grpc?.endCalls()
+      }
+      const giveUp = setTimeout(endCalls, CALLS_GRACE_MS)
       const cut = setTimeout(() => {
         // With those whose handshake hasn't ended, which no server counts as its connections.
         for (const socket of sockets) socket.destroy()
@@ -85,23 +89,57 @@ export async function tryPorts(urls: readonly string[]): Promise<void> {
 
 async function listenOn(
   url: URL,
-  listener: RequestListener,
+  gateway: Gateway,
+  grpc: GrpcServer | undefined,
   tls: TlsOptions | undefined,
-): Promise<Server | TlsServer> {
-  const options = {
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: TCP_KEEPALIVE_MS,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    // Streams and idle connections live as long as their clients want; the gateway limits the bodies of calls.
-    requestTimeout: 0,
-    keepAliveTimeout: 0,
-  }
+): Promise<TcpServer> {
   const server =
     url.protocol === 'https:' && tls !== undefined
-      ? createTlsServer(tls, options, listener)
-      : createServer(options, listener)
+      ? tlsServer(gateway, grpc, tls)
+      : plainServer(gateway, grpc)
   await listening(server, url)
+  return server
+}
+
+const SOCKET_OPTIONS = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+}
+
+const HTTP1_OPTIONS = {
+  ...SOCKET_OPTIONS,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  // Streams and idle connections live as long as their clients want; the gateway limits the bodies of calls.
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
+}
+
+/** HTTP/1 and, where gRPC is served, HTTP/2: the first bytes of a connection tell. */
+function plainServer(gateway: Gateway, grpc: GrpcServer | undefined): TcpServer {
+  const http1 = upgradable(createServer(HTTP1_OPTIONS, gateway.listener), gateway)
+  if (grpc === undefined) return http1
+  const protocols: Protocols = {
+    http1: (socket) => http1.emit('connection', socket),
+    http2: (socket) => grpc.accept(socket),
+  }
+  const server = createTcpServer(SOCKET_OPTIONS, (socket) => sniff(socket, protocols, HEADERS_TIMEOUT_MS))
+  // It never listens itself, but has its connections.
+  const close = server.close.bind(server)
+  server.close = (done) => {
+    http1.closeIdleConnections()
+    return close(done)
+  }
+  return server
+}
+
+function tlsServer(gateway: Gateway, grpc: GrpcServer | undefined, tls: TlsOptions): TcpServer {
+  const server = createTlsServer(tls, HTTP1_OPTIONS, gateway.listener, grpc?.accept)
+  return upgradable(server, gateway)
+}
+
+function upgradable<S extends Server | TlsServer>(server: S, gateway: Gateway): S {
+  server.on('upgrade', (incoming, socket, head) => gateway.upgrade(server, incoming, socket, head))
   return server
 }
 
@@ -136,6 +174,6 @@ function explain(url: URL, error: unknown): string {
   }
 }
 
-async function closed(server: Server | TlsServer): Promise<void> {
+async function closed(server: TcpServer): Promise<void> {
   await new Promise((resolve) => server.close(resolve))
 }

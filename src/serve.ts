@@ -4,6 +4,7 @@ import { openDatabase } from './database.ts'
 import type { Environment, Log } from './environment.ts'
 import { firstCall, hostOf } from './first-call.ts'
 import { createGateway } from './gateway/node.ts'
+import { createGrpcServer } from './grpc/server.ts'
 import { type HttpServers, listen, tryPorts } from './http-server.ts'
 import { createInstruments } from './observe/instruments.ts'
 import { addProcessMetrics } from './observe/node-process-metrics.ts'
@@ -57,7 +58,8 @@ export async function serve(
       [config.listenClientUrls, 'all'],
       [config.listenMetricsUrls, 'operations'],
     ] as const) {
-      servers.push(await listen(urls, createGateway(context, serves), tls))
+      const grpc = serves === 'all' ? createGrpcServer(context) : undefined
+      servers.push(await listen(urls, createGateway(context, serves), { grpc, tls }))
     }
     if (config.retention !== undefined) {
       compacting = runCompactor(

@@ -29,11 +29,15 @@ export interface TlsOptions {
   readonly log: Log
 }
 
-/** Makes the https server. Fails with an Error fit to be shown when a file can't be used. */
+/**
+ * Makes the https server. Connections of clients that speak HTTP/2 and nothing else, as gRPC's do, go to `http2`. Fails
+ * with an Error fit to be shown when a file can't be used.
+ */
 export function createTlsServer(
   { settings, dataDir, hosts, log }: TlsOptions,
   options: ServerOptions,
   listener: RequestListener,
+  http2?: (socket: TLSSocket) => void,
 ): Server {
   const files = filesOf(settings)
   const own =
@@ -45,9 +49,16 @@ export function createTlsServer(
   const asked = settings.clients !== undefined
   const clients = { requestCert: asked, rejectUnauthorized: asked }
   const server = createServer(
-    { ...options, ...read(), ...clients, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
+    {
+      ...options,
+      ...read(),
+      ...clients,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      ...(http2 && { ALPNCallback: ({ protocols }) => chooseProtocol(protocols) }),
+    },
     listener,
   )
+  if (http2 !== undefined) divide(server, http2)
   // Ahead of the server's own listener, which begins the handshake with the certificates that it then has.
   server.prependListener('connection', () => {
     const stamp = stampOf(files)
@@ -65,6 +76,20 @@ export function createTlsServer(
     log('debug', 'a TLS handshake failed', { client: socket.remoteAddress, error: errorText(error) })
   })
   return server
+}
+
+/** Browsers and curl offer both, and what they want is served by HTTP/1. */
+function chooseProtocol(offered: readonly string[]): string | undefined {
+  return ['http/1.1', 'h2'].find((protocol) => offered.includes(protocol))
+}
+
+function divide(server: Server, http2: (socket: TLSSocket) => void): void {
+  const http1 = server.listeners('secureConnection')
+  server.removeAllListeners('secureConnection')
+  server.on('secureConnection', (socket) => {
+    if (socket.alpnProtocol === 'h2') http2(socket)
+    else for (const listener of http1) listener.call(server, socket)
+  })
 }
 
 function readContext(

@@ -37,7 +37,7 @@ async function serve(flags: Record<string, string>, urls = 'https://127.0.0.1:0'
     hosts: ['127.0.0.1', 'localhost'],
     log: (_level: string, message: string) => void lines.push(message),
   }
-  const servers = await listen(config.listenClientUrls, createGateway(fakeContext()), tls)
+  const servers = await listen(config.listenClientUrls, createGateway(fakeContext()), { tls })
   return { ...servers, url: servers.urls[0] ?? '', lines, [Symbol.asyncDispose]: () => servers.stop() }
 }
 

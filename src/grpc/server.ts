@@ -1,0 +1,100 @@
+import type { Duplex } from 'node:stream'
+import {
+  type ChannelOptions,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { EtcdError } from '../etcd/errors.ts'
+import type { Context } from '../gateway/context.ts'
+import { RPCS, type Rpc } from '../gateway/rpcs.ts'
+import { OpenCalls } from './call.ts'
+import { HEALTH_RPCS } from './health.ts'
+import { serveStream } from './stream.ts'
+import { serveUnary } from './unary.ts'
+
+/** gRPC on connections that are handed over, and the two steps by which what it is doing comes to an end. */
+export interface GrpcServer {
+  /** Takes a connection that speaks HTTP/2, with its handshake done. */
+  accept(connection: Duplex): void
+  /** Ends the calls that have no end of their own: their clients go on elsewhere. Takes no new ones. */
+  endStreams(): void
+  /** Gives up what still waits: its clients are told that the server has stopped. */
+  endCalls(): void
+}
+
+/** etcd's defaults. */
+const KEEPALIVE_INTERVAL_MS = 2 * 3_600_000
+const KEEPALIVE_TIMEOUT_MS = 20_000
+
+/** When the server stops, a connection ends with its last call, or after this. */
+const DRAIN_MS = 6_000
+
+/**
+ * etcd's gRPC server over the services: messages are read and written here, and not by gRPC's library, so that what can't be
+ * read is refused in Go's words.
+ */
+export function createGrpcServer(context: Context): GrpcServer {
+  const server = new Server(grpcOptions())
+  const open = new OpenCalls()
+  const byService = new Map<string, Rpc[]>()
+  for (const rpc of new Set([...RPCS.values(), ...HEALTH_RPCS])) {
+    byService.set(rpc.service, [...(byService.get(rpc.service) ?? []), rpc])
+  }
+  for (const [service, rpcs] of byService) {
+    server.addService(definitionOf(service, rpcs), implementationOf(rpcs, open, context))
+  }
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  return {
+    accept: (connection) => injector.injectConnection(connection),
+    endStreams() {
+      open.endStreams(EtcdError.of('Stopped'))
+      injector.drain(DRAIN_MS)
+    },
+    endCalls: () => open.endAll(EtcdError.of('Stopped')),
+  }
+}
+
+/** etcd's own: no limit on what it sends, or on the calls of a connection; what it receives is measured when it is read. */
+function grpcOptions(): ChannelOptions {
+  return {
+    'grpc.max_receive_message_length': -1,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 2 ** 32 - 1,
+    'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+  }
+}
+
+const bytes = { serialize: (message: Buffer) => message, deserialize: (message: Buffer) => message }
+
+function definitionOf(service: string, rpcs: readonly Rpc[]): ServiceDefinition {
+  return Object.fromEntries(
+    rpcs.map((rpc) => [
+      rpc.method,
+      {
+        path: `/${service}/${rpc.method}`,
+        requestStream: rpc.kind === 'stream' && rpc.requests === 'many',
+        responseStream: rpc.kind === 'stream',
+        requestSerialize: bytes.serialize,
+        requestDeserialize: bytes.deserialize,
+        responseSerialize: bytes.serialize,
+        responseDeserialize: bytes.deserialize,
+      },
+    ]),
+  )
+}
+
+function implementationOf(
+  rpcs: readonly Rpc[],
+  open: OpenCalls,
+  context: Context,
+): UntypedServiceImplementation {
+  return Object.fromEntries(
+    rpcs.map((rpc) => [
+      rpc.method,
+      rpc.kind === 'unary' ? serveUnary(rpc, open, context) : serveStream(rpc, open, context),
+    ]),
+  )
+}
