@@ -19,7 +19,7 @@ Usage: DATABASE_URL=postgres://… npm run dev:worker -- [OPTIONS]
   --help           this page
 
 Variables:
-  DATABASE_URL     the PostgreSQL to serve from
+  DATABASE_URL     the PostgreSQL to serve from; through a Hyperdrive without TLS
   NEON_PROXY       with --driver neon, the URL of a proxy that speaks Neon's protocol: POST /sql, WebSocket /v2
   ETCD_*, SUBREQUESTS_MAX
                    settings of the Worker, which go before those of wrangler.toml`
@@ -68,7 +68,7 @@ function parse(words) {
 }
 
 function databaseOptions(driver, { DATABASE_URL = '', NEON_PROXY = '' }) {
-  if (!/^postgres(ql)?:/.test(DATABASE_URL) || !URL.canParse(DATABASE_URL)) {
+  if (!/^(postgres(ql)?|neon):/.test(DATABASE_URL) || !URL.canParse(DATABASE_URL)) {
     throw new Failure('DATABASE_URL must name the PostgreSQL to serve from: postgres://…')
   }
   const database = new URL(DATABASE_URL)

@@ -16,8 +16,8 @@ export async function workerRole(adminUrl: string, schema: string): Promise<stri
     stdio: 'pipe',
   })
   const page = readFileSync(join(projectRoot, 'docs/workers.md'), 'utf8')
-  const [, create = '', password = '', rights = ''] =
-    /```sql\n(create role edgetcd_worker login password '(.*)';)([\s\S]*?)```/.exec(page) ?? []
+  const [make = '', rights = ''] = [...page.matchAll(/^```sql\n([\s\S]*?)^```$/gm)].map(([, sql = '']) => sql)
+  const password = /password '(.*)'/.exec(make)?.[1] ?? ''
   const role = `${schema}_worker`
   const client = new pg.Client({ connectionString: adminUrl })
   await client.connect()
@@ -25,7 +25,7 @@ export async function workerRole(adminUrl: string, schema: string): Promise<stri
     // As after an upgrade: the role is made once, its rights are granted as often as one likes.
     const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
     await client.query(
-      (rowCount === 0 ? create + rights : rights)
+      (rowCount === 0 ? make + rights : rights)
         .replaceAll(/\betcd\b/g, quoteIdentifier(schema))
         .replaceAll('edgetcd_worker', quoteIdentifier(role)),
     )
