@@ -14,12 +14,16 @@ import { ETCD_CLUSTER_VERSION } from '../../version.ts'
  *   lease    id 8 | granted TTL in seconds 8                                               by ascending id
  *   key      length of the key 4 | length of the value 4 | create revision 8 | mod revision 8 | version 8 | lease 8
  *            | key | value                                                                 in key order
+ *   padding  zeros, to a multiple of 512
  */
 const MAGIC = new TextEncoder().encode('edgetcd snapshot')
 const FORMAT_VERSION = 1n
 const HEADER_BYTES = 72
 const LEASE_BYTES = 16
 const KEY_OVERHEAD_BYTES = 40
+
+/** etcd's tools believe a file to have its digest when it is this much longer than a number of such blocks. */
+const BLOCK_BYTES = 512
 
 export interface SnapshotSource {
   identity(): Promise<Identity>
@@ -39,10 +43,12 @@ type Piece = MessageInitShape<typeof SnapshotResponseSchema>
 export async function* snapshotPieces(store: SnapshotSource): AsyncGenerator<Piece> {
   const identity = await store.identity()
   const size = await store.size()
-  let remainingBytes =
+  const contentBytes =
     BigInt(HEADER_BYTES + size.leases.length) + size.keys * BigInt(KEY_OVERHEAD_BYTES) + size.bytes
+  const padding = new Uint8Array(Number(-contentBytes & BigInt(BLOCK_BYTES - 1)))
+  let remainingBytes = contentBytes + BigInt(padding.length)
   const digest = createHash('sha256')
-  for await (const blob of pieces(parts(store, identity, size))) {
+  for await (const blob of pieces(parts(store, identity, size, padding))) {
     digest.update(blob)
     remainingBytes -= BigInt(blob.length)
     yield { remainingBytes, blob, version: ETCD_CLUSTER_VERSION }
@@ -55,10 +61,12 @@ async function* parts(
   source: SnapshotSource,
   identity: Identity,
   size: SnapshotSize,
+  padding: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   yield headerBytes(identity, size)
   yield size.leases
   for await (const kv of source.keys(size.head.revision)) yield keyBytes(kv)
+  yield padding
 }
 
 /** Cuts what comes in parts of any size into pieces of the same size; only the last may be smaller. */
