@@ -51,6 +51,11 @@ it('tells a lost connection, a statement that was refused, and one that is tried
   expect(await logged(deadlock)).toMatchObject({ level: 'warn' })
 })
 
+it('never tells data', async () => {
+  const error = new SqlError('failed', 'invalid input syntax for type bytea: "secret"', { sqlstate: '22P02' })
+  expect(await logged(error)).toMatchObject({ error: 'a data exception', sqlstate: '22P02' })
+})
+
 it('keeps connection strings to itself, and is short', async () => {
   const error = connectFailure(new Error(`no: postgres://user:secret@host/db?x=1 ${'x'.repeat(9000)}`))
   const { error: text } = (await logged(error)) as { error: string }

@@ -13,6 +13,9 @@ const MEANINGS = {
 /** An error may have the page in it that a proxy answered with. */
 const TEXT_MAX = 500
 
+/** Data exceptions quote the data, which is nobody's to see. */
+const QUOTES_DATA = /^22/
+
 /** Secrets are in connection strings, and nothing else that an error may quote. */
 const URLS = /[\w+.-]+:\/\/\S+/g
 
@@ -41,6 +44,9 @@ export function loggedSql(sql: Sql, log: Log): Sql {
 
 function logFailure(error: SqlError, log: Log): void {
   const { kind, sqlstate } = error
-  const text = errorText(error).replaceAll(URLS, '(a URL)').slice(0, TEXT_MAX)
-  log(isRetriable(error) ? 'warn' : 'error', MEANINGS[kind], { error: text, ...(sqlstate && { sqlstate }) })
+  const text = QUOTES_DATA.test(sqlstate ?? '') ? 'a data exception' : errorText(error)
+  log(isRetriable(error) ? 'warn' : 'error', MEANINGS[kind], {
+    error: text.replaceAll(URLS, '(a URL)').slice(0, TEXT_MAX),
+    ...(sqlstate && { sqlstate }),
+  })
 }
