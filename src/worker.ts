@@ -11,9 +11,10 @@ import { LIMITS } from './etcd/limits.ts'
 import { toResponse } from './gateway/answer.ts'
 import { createApp } from './gateway/app.ts'
 import { boundBodies } from './gateway/body-budget.ts'
-import { errorAnswer, toEtcdError } from './gateway/errors.ts'
+import { errorAnswer } from './gateway/errors.ts'
 import { upgradeInWorker } from './gateway/websocket/worker-websocket.ts'
 import { createLog } from './observe/log.ts'
+import { toEtcdError } from './rpc/failure.ts'
 
 export { Coordinator } from './edge/coordinator/object.ts'
 

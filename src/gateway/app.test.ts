@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { RPCS } from './rpcs.ts'
+import { ROUTES } from './routes.ts'
 import { fetchApp, KEY, post } from './testing/fetch-app.ts'
 
 describe('routes', () => {
   it('has every path of the interface, with the older spellings of three lease calls', () => {
-    expect([...RPCS.keys()].filter((path) => path.includes('/lease/')).sort()).toEqual([
+    expect([...ROUTES.keys()].filter((path) => path.includes('/lease/')).sort()).toEqual([
       '/v3/kv/lease/leases',
       '/v3/kv/lease/revoke',
       '/v3/kv/lease/timetolive',
@@ -14,7 +14,7 @@ describe('routes', () => {
       '/v3/lease/revoke',
       '/v3/lease/timetolive',
     ])
-    expect(RPCS.size).toBe(51)
+    expect(ROUTES.size).toBe(51)
   })
 
   it.each(['/v3/kv/range', '/v3beta/kv/range', '/v3/kv%2Frange', '/v3/kv/range?nope=1'])(

@@ -1,19 +1,22 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono'
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.ts'
+import { toEtcdError } from '../rpc/failure.ts'
+import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
+import type { Rpc, StreamRpc } from '../rpc/rpcs.ts'
 import { type Answer, empty, NO_STORE, toResponse } from './answer.ts'
+import { readBody } from './body.ts'
 import { readBytesForm, readBytesFormOfGet } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { allowAskedHeaders, corsHeaders, exposeHeaders } from './cors.ts'
-import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND, toEtcdError } from './errors.ts'
+import { errorAnswer, METHOD_NOT_ALLOWED, NOT_FOUND } from './errors.ts'
 import { acceptsGzip, bodyOf, toRpcRequest } from './fetch.ts'
 import { answerKey } from './keys/index.ts'
 import { answerLongPoll } from './long-poll.ts'
 import { preferredWait, readLongPollBody, readLongPollParameters } from './long-poll-query.ts'
-import { type HeaderReader, methodOf } from './method.ts'
+import { methodOf } from './method.ts'
 import * as operations from './operations.ts'
 import { redirect } from './redirect.ts'
-import { type RpcRequest, readBody } from './request.ts'
-import { RPCS, type Rpc, rpcFor, type StreamRpc } from './rpcs.ts'
+import { ROUTES, rpcFor } from './routes.ts'
 import { acceptsEvents, answerServerSentEvents } from './server-sent-events/index.ts'
 import { answerStream } from './stream.ts'
 import { readTarget, type Target, targetOf } from './target.ts'
@@ -40,7 +43,7 @@ export function createApp(serves: Serves = 'all'): Hono<App> {
   app.use(keptByNobody)
   app.use(beforeRouting(serves))
   if (serves === 'all') {
-    for (const [path, rpc] of RPCS) route(path, (c) => answerRpc(rpc, c))
+    for (const [path, rpc] of ROUTES) route(path, (c) => answerRpc(rpc, c))
     route(
       '/version',
       onlyGet(async () => operations.VERSION_ANSWER),

@@ -1,6 +1,6 @@
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import type { RpcRequest } from '../rpc/request.ts'
 import type { BytesForm } from './json/index.ts'
-import type { RpcRequest } from './request.ts'
 
 const PARAMETER = 'encoding'
 const HEADER = 'edgetcd-encoding'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { PROBES } from './operations.ts'
-import { RPCS } from './rpcs.ts'
+import { ROUTES } from './routes.ts'
 import { fetchApp } from './testing/fetch-app.ts'
 
 /** Whatever a GET may ask for whose answer may change, but a long poll, whose answers say how long they may be kept. */
@@ -25,7 +25,7 @@ describe('an answer that a shared cache must not keep', () => {
   })
 
   it('is never what an RPC answers, which no GET calls', async () => {
-    for (const path of RPCS.keys()) expect((await fetchApp(path)).status, path).toBe(501)
+    for (const path of ROUTES.keys()) expect((await fetchApp(path)).status, path).toBe(501)
   })
 
   it('says so for events, too', async () => {

@@ -1,5 +1,5 @@
 /** What lets a page of another origin ask and read: etcd's headers (`--cors`), and what edgetcd's own doors need. */
-import type { HeaderReader } from './method.ts'
+import type { HeaderReader } from '../rpc/request.ts'
 
 type HeaderFields = Readonly<Record<string, string>>
 

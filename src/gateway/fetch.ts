@@ -1,6 +1,6 @@
 /** A fetch Request, as the gateway reads it. */
 import { EtcdError } from '../etcd/errors.ts'
-import type { RpcRequest } from './request.ts'
+import type { RpcRequest } from '../rpc/request.ts'
 import { queryOf } from './target.ts'
 
 export function toRpcRequest(request: Request): RpcRequest {

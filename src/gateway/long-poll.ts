@@ -6,14 +6,15 @@
 
 import { EtcdError } from '../etcd/errors.ts'
 import { WatchResponseSchema } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { toEtcdError } from '../rpc/failure.ts'
+import { readTimeout } from '../rpc/lifetime.ts'
+import { type RpcRequest, withCall } from '../rpc/request.ts'
 import type { LongPollAnswer } from '../service/services.ts'
 import { type Answer, NO_STORE, RPC_HEADERS } from './answer.ts'
 import type { Context } from './context.ts'
-import { errorAnswer, toEtcdError } from './errors.ts'
+import { errorAnswer } from './errors.ts'
 import { encodeJson } from './json/index.ts'
-import { readTimeout } from './lifetime.ts'
 import { canonicalPath, type LongPollQuery } from './long-poll-query.ts'
-import { type RpcRequest, withCall } from './request.ts'
 
 /** How long an answer with events may be kept. It stays true, but the store may be replaced by another. */
 const EVENTS_MAX_AGE_SECONDS = 3600

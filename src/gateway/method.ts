@@ -1,5 +1,4 @@
-/** Reads a header by its name in lower case. */
-export type HeaderReader = (name: string) => string | undefined
+import type { HeaderReader } from '../rpc/request.ts'
 
 /** The method that the gateway acts on: a form may ask for another one than POST, and then doesn't get it. */
 export function methodOf(method: string, header: HeaderReader): string {

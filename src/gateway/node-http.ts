@@ -1,9 +1,9 @@
 /** Reading requests and writing answers on node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EtcdError } from '../etcd/errors.ts'
+import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
 import { type Answer, SERVER_HEADER } from './answer.ts'
-import type { HeaderReader } from './method.ts'
-import { BodyBuffer, type RpcRequest } from './request.ts'
+import { BodyBuffer } from './body.ts'
 
 /** Of a header that came several times it gives the first. */
 export function headerReader(incoming: IncomingMessage): HeaderReader {

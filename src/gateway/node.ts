@@ -5,13 +5,17 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { EtcdError } from '../etcd/errors.ts'
+import { toEtcdError } from '../rpc/failure.ts'
+import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
+import type { Rpc } from '../rpc/rpcs.ts'
+import { STREAM_ENDED } from '../rpc/stream-call.ts'
 import type { Answer } from './answer.ts'
 import { createApp, type Serves } from './app.ts'
 import type { Context } from './context.ts'
 import { corsHeaders } from './cors.ts'
-import { errorAnswer, toEtcdError } from './errors.ts'
+import { errorAnswer } from './errors.ts'
 import { preferredWait } from './long-poll-query.ts'
-import { type HeaderReader, methodOf } from './method.ts'
+import { methodOf } from './method.ts'
 import { refuseHost } from './node-host.ts'
 import {
   chunksOf,
@@ -22,10 +26,8 @@ import {
   sendResponse,
   toRequest,
 } from './node-http.ts'
-import type { RpcRequest } from './request.ts'
-import { RPCS, type Rpc, rpcFor } from './rpcs.ts'
+import { ROUTES, rpcFor } from './routes.ts'
 import { answerStream } from './stream.ts'
-import { STREAM_ENDED } from './stream-call.ts'
 import { queryOf, readTarget, targetOf } from './target.ts'
 import { answerUnary } from './unary.ts'
 import { answerWithoutUpgrade, untilAnswered } from './websocket/node-upgrade.ts'
@@ -143,7 +145,7 @@ class NodeRequest implements RpcRequest {
   #findRpc(): Rpc | undefined {
     if (methodOf(this.incoming.method ?? '', this.header) !== 'POST') return undefined
     const target = readTarget(this.target)
-    const called = target.kind === 'rpc' ? RPCS.get(target.path) : undefined
+    const called = target.kind === 'rpc' ? ROUTES.get(target.path) : undefined
     const rpc = called && rpcFor(this.header('accept'), called)
     const waits =
       rpc?.kind === 'stream' && rpc.outlivesRequests && preferredWait(this.header('prefer')) !== undefined

@@ -1,16 +1,18 @@
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
+import { toEtcdError } from '../rpc/failure.ts'
+import type { RpcRequest } from '../rpc/request.ts'
+import type { StreamRpc } from '../rpc/rpcs.ts'
+import { STREAM_ENDED, StreamCall } from '../rpc/stream-call.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
+import { readBody } from './body.ts'
 import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
-import { errorAnswer, streamErrorAnswer, streamErrorLine, toEtcdError } from './errors.ts'
+import { errorAnswer, streamErrorAnswer, streamErrorLine } from './errors.ts'
 import { type BytesForm, encodeJson } from './json/index.ts'
 import { jsonValues } from './json-values.ts'
 import { decodeMessage } from './message.ts'
-import { type RpcRequest, readBody } from './request.ts'
-import type { StreamRpc } from './rpcs.ts'
-import { STREAM_ENDED, StreamCall } from './stream-call.ts'
 
 const NO_WATCH = new EtcdError(GrpcCode.InvalidArgument, 'the body of the request creates no watch')
 

@@ -1,15 +1,16 @@
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { toEtcdError } from '../rpc/failure.ts'
+import { readTimeout } from '../rpc/lifetime.ts'
+import { type RpcRequest, withCall } from '../rpc/request.ts'
+import type { UnaryRpc } from '../rpc/rpcs.ts'
 import type { Call } from '../service/call.ts'
 import { type Answer, RPC_HEADERS } from './answer.ts'
 import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
-import { errorAnswer, toEtcdError } from './errors.ts'
+import { errorAnswer } from './errors.ts'
 import { type BytesForm, encodeJson } from './json/index.ts'
-import { readTimeout } from './lifetime.ts'
 import { decodeMessage } from './message.ts'
-import { type RpcRequest, withCall } from './request.ts'
-import type { UnaryRpc } from './rpcs.ts'
 
 /**
  * Answers a unary RPC whose body has been read: decodes, asks the service, encodes. Never fails: a failure is an

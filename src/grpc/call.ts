@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js'
 import { EtcdError } from '../etcd/errors.ts'
-import type { RpcRequest } from '../gateway/request.ts'
-import type { Rpc } from '../gateway/rpcs.ts'
+import type { RpcRequest } from '../rpc/request.ts'
+import type { Rpc } from '../rpc/rpcs.ts'
 
 /** What every call of gRPC's library has. */
 export interface Surface {

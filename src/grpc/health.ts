@@ -6,7 +6,7 @@ import {
   HealthCheckRequestSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from '../etcd/generated/grpc/health/v1/health_pb.ts'
-import type { StreamRpc, UnaryRpc } from '../gateway/rpcs.ts'
+import type { StreamRpc, UnaryRpc } from '../rpc/rpcs.ts'
 
 type Request = MessageShape<typeof HealthCheckRequestSchema>
 

@@ -7,8 +7,8 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { EtcdError } from '../etcd/errors.ts'
-import type { Context } from '../gateway/context.ts'
-import { RPCS, type Rpc } from '../gateway/rpcs.ts'
+import type { RpcContext } from '../rpc/context.ts'
+import { RPCS, type Rpc } from '../rpc/rpcs.ts'
 import { OpenCalls } from './call.ts'
 import { HEALTH_RPCS } from './health.ts'
 import { serveStream } from './stream.ts'
@@ -35,11 +35,11 @@ const DRAIN_MS = 6_000
  * etcd's gRPC server over the services: messages are read and written here, and not by gRPC's library, so that what can't be
  * read is refused in Go's words.
  */
-export function createGrpcServer(context: Context): GrpcServer {
+export function createGrpcServer(context: RpcContext): GrpcServer {
   const server = new Server(grpcOptions())
   const open = new OpenCalls()
   const byService = new Map<string, Rpc[]>()
-  for (const rpc of new Set([...RPCS.values(), ...HEALTH_RPCS])) {
+  for (const rpc of [...RPCS.values(), ...HEALTH_RPCS]) {
     byService.set(rpc.service, [...(byService.get(rpc.service) ?? []), rpc])
   }
   for (const [service, rpcs] of byService) {
@@ -89,7 +89,7 @@ function definitionOf(service: string, rpcs: readonly Rpc[]): ServiceDefinition 
 function implementationOf(
   rpcs: readonly Rpc[],
   open: OpenCalls,
-  context: Context,
+  context: RpcContext,
 ): UntypedServiceImplementation {
   return Object.fromEntries(
     rpcs.map((rpc) => [

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
 import { EtcdError } from '../etcd/errors.ts'
-import type { Context } from '../gateway/context.ts'
-import type { StreamRpc } from '../gateway/rpcs.ts'
-import { STREAM_ENDED, StreamCall } from '../gateway/stream-call.ts'
+import type { RpcContext } from '../rpc/context.ts'
+import type { StreamRpc } from '../rpc/rpcs.ts'
+import { STREAM_ENDED, StreamCall } from '../rpc/stream-call.ts'
 import type { OpenCalls } from './call.ts'
 import { decode, encode } from './message.ts'
 import { statusOf } from './status.ts'
@@ -13,7 +13,11 @@ type Message = MessageInitShape<DescMessage>
 type Surface = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
 /** What answers a streaming RPC, with one request or with many. */
-export function serveStream(rpc: StreamRpc, open: OpenCalls, context: Context): (surface: Surface) => void {
+export function serveStream(
+  rpc: StreamRpc,
+  open: OpenCalls,
+  context: RpcContext,
+): (surface: Surface) => void {
   return (surface) => {
     const call = open.open(rpc, surface)
     const stream = new StreamCall<Message>(rpc, call, context)
@@ -34,7 +38,7 @@ async function serve(
   rpc: StreamRpc,
   surface: Surface,
   stream: StreamCall<Message>,
-  { services, messageBytesMax }: Context,
+  { services, messageBytesMax }: RpcContext,
 ): Promise<void> {
   await stream.open((call) => rpc.handler(services)(requestsOf(rpc, surface, messageBytesMax), call))
   for (let next = await stream.next(); next.done !== true; next = await stream.next()) {

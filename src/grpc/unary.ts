@@ -1,8 +1,8 @@
 import type { handleUnaryCall } from '@grpc/grpc-js'
-import type { Context } from '../gateway/context.ts'
-import { toEtcdError } from '../gateway/errors.ts'
-import { withCall } from '../gateway/request.ts'
-import type { UnaryRpc } from '../gateway/rpcs.ts'
+import type { RpcContext } from '../rpc/context.ts'
+import { toEtcdError } from '../rpc/failure.ts'
+import { withCall } from '../rpc/request.ts'
+import type { UnaryRpc } from '../rpc/rpcs.ts'
 import type { GrpcCall, OpenCalls } from './call.ts'
 import { decode, encode } from './message.ts'
 import { statusOf } from './status.ts'
@@ -11,7 +11,7 @@ import { statusOf } from './status.ts'
 export function serveUnary(
   rpc: UnaryRpc,
   open: OpenCalls,
-  context: Context,
+  context: RpcContext,
 ): handleUnaryCall<Buffer, Buffer> {
   const { services, environment, instruments, messageBytesMax } = context
   const answer = async (call: GrpcCall, request: Buffer): Promise<Buffer> => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RPCS } from '../../src/gateway/rpcs.ts'
+import { ROUTES } from '../../src/gateway/routes.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
 import { Listener } from './listener.ts'
 import { as, bearer, key, NOBODY, type Scene, setScene } from './scene.ts'
@@ -21,7 +21,7 @@ async function post(path: string, body: string | Uint8Array, token?: string) {
   return { status: answer.status, text: await answer.text() }
 }
 
-const ALL = [...RPCS.keys()]
+const ALL = [...ROUTES.keys()]
 const A_FEW = ['/v3/kv/put', '/v3/kv/txn', '/v3/watch', '/v3/lease/keepalive', '/v3/maintenance/snapshot']
 
 const MIB = 1024 * 1024

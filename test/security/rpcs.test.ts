@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RPCS } from '../../src/gateway/rpcs.ts'
+import { ROUTES } from '../../src/gateway/routes.ts'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
 import { LEASES, RPC_ASKS } from './rpc-table.ts'
@@ -81,8 +81,8 @@ describe('every RPC', () => {
   }
 
   it('has been thought of', () => {
-    expect(Object.keys(RPC_ASKS).sort()).toEqual([...RPCS.keys()].sort())
-    const streams = [...RPCS].filter(([, rpc]) => rpc.kind === 'stream').map(([path]) => path)
+    expect(Object.keys(RPC_ASKS).sort()).toEqual([...ROUTES.keys()].sort())
+    const streams = [...ROUTES].filter(([, rpc]) => rpc.kind === 'stream').map(([path]) => path)
     expect([...STREAMS].sort()).toEqual(streams.sort())
   })
 

@@ -3,7 +3,7 @@
  * key ever share one. The other preconditions go by dates, which keys don't have, and are ignored as the RFC says.
  */
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
-import type { HeaderReader } from '../method.ts'
+import type { HeaderReader } from '../../rpc/request.ts'
 
 /** The mod_revisions that a header names; `*` for any. */
 export type Tags = '*' | ReadonlySet<bigint>

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
+import type { RpcRequest } from '../../rpc/request.ts'
 import { readBytesFormOfGet } from '../bytes-form.ts'
 import type { BytesForm } from '../json/index.ts'
-import type { RpcRequest } from '../request.ts'
 import { readParameters, toWatchQuery, WATCH_PARAMETERS, type WatchQuery } from '../watch-query.ts'
 
 /** The id of the event that says that the position is compacted: whoever comes back with it is told to stop. */

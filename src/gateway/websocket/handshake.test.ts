@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { RpcRequest } from '../request.ts'
+import type { RpcRequest } from '../../rpc/request.ts'
 import { acceptedProtocol, mayConnect, readWebSocketToken, webSocketRpc } from './handshake.ts'
 
 const reader = (headers: Readonly<Record<string, string>>) => (name: string) => headers[name]

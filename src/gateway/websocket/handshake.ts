@@ -1,7 +1,8 @@
+import type { HeaderReader } from '../../rpc/request.ts'
+import { type RpcRequest, readToken } from '../../rpc/request.ts'
+import type { StreamRpc } from '../../rpc/rpcs.ts'
 import type { Origins } from '../cors.ts'
-import type { HeaderReader } from '../method.ts'
-import { type RpcRequest, readToken } from '../request.ts'
-import { RPCS, type StreamRpc } from '../rpcs.ts'
+import { ROUTES } from '../routes.ts'
 import { readTarget } from '../target.ts'
 
 const BEARER = 'Bearer'
@@ -17,7 +18,7 @@ export function webSocketRpc(
 ): StreamRpc | undefined {
   if (method !== 'GET' || header('upgrade')?.toLowerCase() !== 'websocket') return undefined
   const read = readTarget(target)
-  const rpc = read.kind === 'rpc' ? RPCS.get(read.path) : undefined
+  const rpc = read.kind === 'rpc' ? ROUTES.get(read.path) : undefined
   return rpc?.kind === 'stream' && !rpc.isFinite ? rpc : undefined
 }
 

@@ -1,8 +1,8 @@
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import type { Done } from '../observe/rpc-metrics.ts'
 import type { Call } from '../service/call.ts'
-import type { Context } from './context.ts'
-import { toEtcdError } from './errors.ts'
+import type { RpcContext } from './context.ts'
+import { toEtcdError } from './failure.ts'
 import { Lifetime, readTimeout } from './lifetime.ts'
 import { callOf, type RpcRequest, readToken } from './request.ts'
 import type { StreamRpc } from './rpcs.ts'
@@ -16,13 +16,13 @@ export const STREAM_ENDED = new EtcdError(GrpcCode.Unavailable, 'edgetcd: the st
  */
 export class StreamCall<Message> {
   readonly #request: RpcRequest
-  readonly #context: Context
+  readonly #context: RpcContext
   readonly #lifetime: Lifetime
   readonly #done: Done
   #messages: AsyncIterator<Message> | undefined
   #closed = false
 
-  constructor(rpc: StreamRpc, request: RpcRequest, context: Context) {
+  constructor(rpc: StreamRpc, request: RpcRequest, context: RpcContext) {
     this.#request = request
     this.#context = context
     this.#lifetime = new Lifetime(request.signal)

@@ -1,12 +1,12 @@
 import type { Clock } from '../environment.ts'
-import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import { LIMITS } from '../etcd/limits.ts'
+import { EtcdError } from '../etcd/errors.ts'
 import type { Call } from '../service/call.ts'
-import { BodyBudget } from './body-budget.ts'
 import { Lifetime } from './lifetime.ts'
-import type { HeaderReader } from './method.ts'
 
-/** What an RPC needs of an HTTP request, whichever server took it in. */
+/** Gives a header or metadata by its name in lower case; of several of one name the first. */
+export type HeaderReader = (name: string) => string | undefined
+
+/** What an RPC needs of its request, whatever carried it. */
 export interface RpcRequest {
   readonly header: HeaderReader
   /** What follows the path in the request target, from its question mark on; empty without one. */
@@ -36,6 +36,7 @@ export async function withCall<T>(
   }
 }
 
+/** The call as a service sees it. */
 export function callOf(signal: AbortSignal, token: string | undefined): Call {
   return token === undefined ? { signal } : { signal, token }
 }
@@ -56,7 +57,7 @@ class RequestCall implements Call {
 }
 
 /**
- * etcd looks for the metadata `token` first, then for `authorization`; the scheme before it may be left out, but has to be
+ * The token, with which a client says who it is. etcd looks for the metadata `token` first, then for `authorization`; the scheme before it may be left out, but has to be
  * spelled like this.
  */
 export function readToken(request: RpcRequest): string | undefined {
@@ -65,55 +66,4 @@ export function readToken(request: RpcRequest): string | undefined {
     request.header('authorization') ??
     request.header('grpc-metadata-authorization')
   return token?.replace(/^Bearer /, '')
-}
-
-export const BODY_TOO_LARGE = new EtcdError(
-  GrpcCode.ResourceExhausted,
-  `the body of the request is larger than max (${LIMITS.bodyBytesMax})`,
-)
-
-/**
- * A body grows no further than `LIMITS.bodyBytesMax`; the message in it has its own, smaller limit. Whoever makes one must
- * `release` it.
- */
-export class BodyBuffer {
-  readonly #chunks: Uint8Array[] = []
-  readonly #budget = new BodyBudget()
-  #length = 0
-
-  /** Fails with ResourceExhausted when the body is too large, or too much is being received. */
-  push(chunk: Uint8Array): void {
-    if (this.#length + chunk.byteLength > LIMITS.bodyBytesMax) throw BODY_TOO_LARGE
-    this.#budget.take(chunk.byteLength)
-    this.#length += chunk.byteLength
-    this.#chunks.push(chunk)
-  }
-
-  /** The body has been received, or nobody waits for it any more. May be called twice. */
-  release(): void {
-    this.#budget.release()
-  }
-
-  bytes(): Uint8Array {
-    const [first] = this.#chunks
-    if (first !== undefined && this.#chunks.length === 1) return first
-    const all = new Uint8Array(this.#length)
-    let at = 0
-    for (const chunk of this.#chunks) {
-      all.set(chunk, at)
-      at += chunk.byteLength
-    }
-    return all
-  }
-}
-
-/** Reads a whole body. Fails with ResourceExhausted when it is too large, or as its source does. */
-export async function readBody(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const buffer = new BodyBuffer()
-  try {
-    for await (const chunk of body) buffer.push(chunk)
-    return buffer.bytes()
-  } finally {
-    buffer.release()
-  }
 }

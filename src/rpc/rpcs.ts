@@ -2,7 +2,6 @@ import {
   type DescMessage,
   type DescMethod,
   type DescService,
-  getOption,
   isMessage,
   type MessageShape,
 } from '@bufbuild/protobuf'
@@ -18,12 +17,10 @@ import {
   Watch,
   WatchRequestSchema,
 } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
-import { http } from '../etcd/generated/google/api/annotations_pb.ts'
 import { Election } from '../etcd/generated/v3electionpb/election_pb.ts'
 import { Lock } from '../etcd/generated/v3lockpb/lock_pb.ts'
 import type { Streaming, Unary } from '../service/call.ts'
 import type { Services } from '../service/services.ts'
-import { namesMediaType } from './media-type.ts'
 
 interface RpcDescription {
   /** Fully qualified, as gRPC has it: `etcdserverpb.KV`. */
@@ -91,13 +88,10 @@ const RANGE_STREAM: StreamRpc = {
   mediaType: 'application/x-ndjson',
 }
 
-/** Every RPC by its HTTP path, older spellings included, as the proto files' `google.api.http` options have them. */
-export const RPCS: ReadonlyMap<string, Rpc> = new Map(
+/** Every RPC of etcd's, by its descriptor. */
+export const RPCS: ReadonlyMap<DescMethod, Rpc> = new Map(
   IMPLEMENTATIONS.flatMap(([service, implementation]) =>
-    service.methods.flatMap((method) => {
-      const rpc = toRpc(method, implementation)
-      return pathsOf(method).map((path) => [path, rpc] as const)
-    }),
+    service.methods.map((method) => [method, toRpc(method, implementation)] as const),
   ),
 )
 
@@ -131,21 +125,8 @@ function toRpc(method: DescMethod, implementation: (services: Services) => objec
   }
 }
 
-/** What answers a client that takes these media types: an RPC, or its stream. */
-export function rpcFor(accept: string | undefined, rpc: Rpc): Rpc {
-  const stream = rpc.kind === 'unary' ? rpc.stream : undefined
-  return stream !== undefined && namesMediaType(accept, stream.mediaType) ? stream : rpc
-}
-
 function createsWatch(request: MessageShape<DescMessage>): boolean {
   return isMessage(request, WatchRequestSchema) && request.requestUnion.case === 'createRequest'
-}
-
-function pathsOf(method: DescMethod): string[] {
-  const rule = getOption(method, http)
-  return [rule, ...rule.additionalBindings].flatMap(({ pattern }) =>
-    pattern.case === 'post' ? [pattern.value] : [],
-  )
 }
 
 function unimplemented({ service, method }: RpcDescription): EtcdError {
