@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import { EtcdError } from '../etcd/errors.ts'
-import type { RangeStream } from '../service/services.ts'
+import type { RangeInChunks } from '../service/services.ts'
 import { deferred, open, serve } from './testing/served.ts'
 
-/** Opens a range as lines on node:http, whose chunks `rangeStream` gives, and reads the head. */
-async function openRange(rangeStream: RangeStream) {
-  const running = await serve({ kv: { rangeStream } })
+/** Opens a range as lines on node:http, whose chunks `rangeInChunks` gives, and reads the head. */
+async function openRange(rangeInChunks: RangeInChunks) {
+  const running = await serve({ kv: { rangeInChunks } })
   const connection = open(running)
   connection.request('POST', '/v3/kv/range', { Accept: 'application/x-ndjson' }, '{"key":"YQ=="}')
   return { running, connection, head: await connection.readHead() }

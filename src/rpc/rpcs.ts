@@ -77,11 +77,11 @@ const RANGE_STREAM: StreamRpc = {
   outlivesRequests: undefined,
   isFinite: true,
   handler: (services) => {
-    const { rangeStream } = services.kv
-    if (rangeStream === undefined) throw unimplemented(RANGE_STREAM)
+    const { rangeInChunks } = services.kv
+    if (rangeInChunks === undefined) throw unimplemented(RANGE_STREAM)
     return async function* (requests, call) {
       for await (const request of requests) {
-        if (isMessage(request, RangeRequestSchema)) yield* rangeStream(request, call)
+        if (isMessage(request, RangeRequestSchema)) yield* rangeInChunks(request, call)
       }
     }
   },

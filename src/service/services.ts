@@ -40,13 +40,13 @@ export interface Services {
   readonly health: Health
 }
 
-/** The KV service, and what etcd has of it since 3.7. */
+/** The KV service, and a range in chunks as its RangeStream sends it, for other transports. */
 export interface KvService extends Implementation<typeof KV> {
-  readonly rangeStream: RangeStream
+  readonly rangeInChunks: RangeInChunks
 }
 
 /** Answers a Range in chunks, which together are its answer; each is read when the last was taken. */
-export type RangeStream = (
+export type RangeInChunks = (
   request: RangeRequest,
   call: Call,
 ) => AsyncIterable<MessageInitShape<typeof RangeResponseSchema>>

@@ -48,9 +48,13 @@ export function countOperations(kv: KvService, counters: OperationCounters): KvS
       if (countAll(answer.responses ?? []) > 1) txns.add(1)
       return answer
     },
-    rangeStream(request, call) {
+    rangeInChunks(request, call) {
       ranges.add(1)
-      return kv.rangeStream(request, call)
+      return kv.rangeInChunks(request, call)
+    },
+    rangeStream(requests, call) {
+      ranges.add(1)
+      return kv.rangeStream(requests, call)
     },
   }
 }

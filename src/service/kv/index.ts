@@ -8,12 +8,12 @@ import type { Access } from '../auth/access.ts'
 import type { Caller } from '../auth/caller.ts'
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
-import type { KvService } from '../services.ts'
+import type { KvService, RangeInChunks } from '../services.ts'
 import { checkDeleteRange, checkPut, checkRange, checkTxn, isReadOnly } from './check.ts'
 import { checkDuplicateKeys } from './duplicate-keys.ts'
 import { checkKeyLength, checkTxnKeyLengths } from './key-length.ts'
 import { mustDeleteRange, mustPut, mustRange, mustTxn } from './permission.ts'
-import { rangeChunks } from './range-stream.ts'
+import { rangeChunks, rangeStreamOf } from './range-stream.ts'
 
 export interface KvOptions {
   readonly access: Access
@@ -28,7 +28,25 @@ export interface KvOptions {
 
 /** The KV service: shape checks in etcd's order, then the caller's permission, then one call of the store. */
 export function createKv({ access, sweepSoon, sweep, txnOpsMax, requestBytesMax }: KvOptions): KvService {
+  const rangeInChunks: RangeInChunks = (request, call) => {
+    // Whoever was let in at the start may go on when the token has ended, as long as they may read.
+    let before: Caller | undefined
+    const asReader = <T>(read: (caller: Caller) => Promise<T>) => {
+      const work = (caller: Caller) => {
+        before = caller
+        return read(caller)
+      }
+      return access.as(call, work, before)
+    }
+    return rangeChunks(request, {
+      range: (part) => asReader((caller) => readRange(caller, part)),
+      part: (part) => asReader((caller) => readPart(caller, part)),
+    })
+  }
   return {
+    rangeInChunks,
+    rangeStream: rangeStreamOf(rangeInChunks),
+
     async range(request, call) {
       checkRange(request)
       return await access.as(call, (caller) => readRange(caller, request))
@@ -90,22 +108,6 @@ export function createKv({ access, sweepSoon, sweep, txnOpsMax, requestBytesMax 
         else sweepSoon()
         return { header: header(revision) }
       }),
-
-    rangeStream(request, call) {
-      // Whoever was let in at the start may go on when the token has ended, as long as they may read.
-      let before: Caller | undefined
-      const asReader = <T>(read: (caller: Caller) => Promise<T>) => {
-        const work = (caller: Caller) => {
-          before = caller
-          return read(caller)
-        }
-        return access.as(call, work, before)
-      }
-      return rangeChunks(request, {
-        range: (part) => asReader((caller) => readRange(caller, part)),
-        part: (part) => asReader((caller) => readPart(caller, part)),
-      })
-    },
   }
 }
 

@@ -139,7 +139,7 @@ it('whoever was let in at the start may go on to the end, the count of what is b
   } as unknown as Access
   const kv = createKv({ access, sweepSoon() {}, async sweep() {}, txnOpsMax: 128, requestBytesMax: 1024 })
   const limited = request({ limit: 2n })
-  const chunks = await collect(kv.rangeStream(limited, { signal: new AbortController().signal }))
+  const chunks = await collect(kv.rangeInChunks(limited, { signal: new AbortController().signal }))
   expect(chunks.at(-1)).toMatchObject({ count: 7n, more: true })
   expect(letIn).toEqual([undefined, caller])
 })

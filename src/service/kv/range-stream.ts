@@ -1,8 +1,14 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { EtcdError } from '../../etcd/errors.ts'
-import type { RangeRequest, RangeResponseSchema } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type {
+  KV,
+  RangeRequest,
+  RangeResponseSchema,
+  RangeStreamResponseSchema,
+} from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import type { RangePart } from '../../store/range-parts.ts'
 import { hasFilters, isSorted } from '../../store/select.ts'
+import type { Implementation, RangeInChunks } from '../services.ts'
 import { checkRange } from './check.ts'
 
 type RangeChunk = MessageInitShape<typeof RangeResponseSchema>
@@ -31,6 +37,26 @@ export async function* rangeChunks(
   // Such an answer is small whatever the range holds.
   if (request.countOnly || request.rangeEnd.length === 0) yield await source.range(request)
   else yield* parts(request, source)
+}
+
+/** etcd 3.7's RangeStream, of a range in chunks: there all but the keys is in the last message. */
+export function rangeStreamOf(rangeInChunks: RangeInChunks): Implementation<typeof KV>['rangeStream'] {
+  return async function* (requests, call) {
+    for await (const request of requests) yield* headerLast(rangeInChunks(request, call))
+  }
+}
+
+async function* headerLast(
+  chunks: AsyncIterable<RangeChunk>,
+): AsyncGenerator<MessageInitShape<typeof RangeStreamResponseSchema>, void, undefined> {
+  let header: RangeChunk['header']
+  let last: Pick<RangeChunk, 'kvs' | 'count' | 'more'> | undefined
+  for await (const { header: found, kvs = [], count = 0n, more = false } of chunks) {
+    if (last !== undefined) yield { rangeResponse: last }
+    header ??= found
+    last = { kvs, count, more }
+  }
+  if (last !== undefined) yield { rangeResponse: { ...last, ...(header && { header }) } }
 }
 
 async function* parts(
