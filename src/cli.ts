@@ -100,7 +100,7 @@ async function onDatabase(
   work: (store: Store, database: Database) => Promise<void>,
   mustExist = true,
 ): Promise<void> {
-  const database = await openDatabase(config, environment.log, mustExist)
+  const database = await openDatabase(config, environment.log, { mustExist })
   const application = compose({
     sql: database.sql,
     config,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { ClientConfig } from 'pg'
+import type { Client, ClientConfig } from 'pg'
 import type { Config } from './config/config.ts'
 import { withLibpqModes, withoutPassword } from './database-url.ts'
 import type { Log } from './environment.ts'
@@ -8,56 +8,81 @@ import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
 import { openPostgres } from './store/postgres/index.ts'
 import type { Sql } from './store/sql.ts'
+import { inTransaction } from './store/transaction.ts'
 import { errorText } from './thrown.ts'
 
-/** The database that a command works on, migrated. */
+/** The database that a command works on. */
 export interface Database {
   readonly sql: Sql
   /** Where the data is, for people; without secrets. */
   readonly location: string
   /** Resolves, with the reason, when the database can't come back by itself. */
   readonly ended: Promise<Error>
+  /** Brings the store in a schema to this version; with `mustExist` it is never made. Fails with an Error fit to be shown. */
+  migrate(schema: string, mustExist?: boolean): Promise<void>
+  /** Does what isn't asked while requests are served, all of it or nothing. Fails with an Error fit to be shown. */
+  transaction<T>(work: (client: Client) => Promise<T>): Promise<T>
   /** Stops the database, if it is this process's own. After `sql.close()`. */
   close(): Promise<void>
 }
 
-/**
- * Opens the configured database: the one of `--database-url`, or else PostgreSQL on the data directory, started for
- * this process. With `mustExist` a store is never made. Fails with an Error fit to be shown.
- */
-export async function openDatabase(config: Config, log: Log, mustExist = false): Promise<Database> {
-  return config.databaseUrl === undefined
-    ? await openEmbedded(config, log, mustExist)
-    : await openGiven(config.databaseUrl, config.schema, log, mustExist)
+/** Which stores a command works on, and whether they have to be there. */
+export interface OpenOptions {
+  /** The schemas to migrate first: the configured one, if nothing is said. */
+  readonly schemas?: readonly string[]
+  /** A store is never made, nor a data directory. */
+  readonly mustExist?: boolean
 }
 
-async function openGiven(url: string, schema: string, log: Log, mustExist: boolean): Promise<Database> {
+/**
+ * Opens the configured database: the one of `--database-url`, or else PostgreSQL on the data directory, started for
+ * this process. Fails with an Error fit to be shown.
+ */
+export async function openDatabase(
+  config: Config,
+  log: Log,
+  { schemas = [config.schema], mustExist = false }: OpenOptions = {},
+): Promise<Database> {
+  const database =
+    config.databaseUrl === undefined
+      ? await openEmbedded(config.dataDir, log, mustExist)
+      : openGiven(config.databaseUrl, schemas, log)
+  try {
+    for (const schema of schemas) await database.migrate(schema, mustExist)
+    return database
+  } catch (error) {
+    await database.sql.close()
+    await database.close()
+    throw error
+  }
+}
+
+function openGiven(url: string, schemas: readonly string[], log: Log): Database {
   const connection: ClientConfig = { connectionString: withLibpqModes(url) }
-  await migrate(connection, schema, log, mustExist).catch((cause: unknown) => {
+  const names = schemas.length === 0 ? '' : `, schema ${schemas.join(', ')}`
+  const explained = (cause: unknown) => {
     throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
-  })
+  }
   return {
     sql: openPostgres(connection),
-    location: `${withoutPassword(url)}, schema ${schema}`,
+    location: `${withoutPassword(url)}${names}`,
     ended: new Promise(() => {}),
+    migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist).catch(explained),
+    transaction: (work) => inTransaction(connection, work).catch(explained),
     close: async () => {},
   }
 }
 
-async function openEmbedded({ dataDir, schema }: Config, log: Log, mustExist: boolean): Promise<Database> {
+async function openEmbedded(dataDir: string, log: Log, mustExist: boolean): Promise<Database> {
   if (mustExist && !existsSync(dataDir))
     throw new Error(`there is no store in ${resolve(dataDir)}; nothing was done`)
   const embedded = await startEmbedded({ dataDir, log })
-  try {
-    await migrate(embedded.connection, schema, log, mustExist)
-  } catch (error) {
-    await embedded.close()
-    throw error
-  }
   return {
     sql: openPostgres(embedded.connection),
     location: `${resolve(dataDir)} (embedded PostgreSQL)`,
     ended: embedded.ended,
+    migrate: (schema, mustExist) => migrate(embedded.connection, schema, log, mustExist),
+    transaction: (work) => inTransaction(embedded.connection, work),
     close: () => embedded.close(),
   }
 }

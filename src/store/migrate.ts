@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto'
-import { Socket } from 'node:net'
-import { Client, type ClientConfig } from 'pg'
+import type { Client, ClientConfig } from 'pg'
 import type { Log } from '../environment.ts'
 import { FUNCTIONS, MIGRATIONS } from './migrations.ts'
 import { quoteIdentifier, writeSchema } from './statement.ts'
-
-const CONNECT_TIMEOUT_MS = 10_000
+import { inTransaction } from './transaction.ts'
 
 /** The oldest PostgreSQL that the engine's SQL runs on, as server_version_num. */
 const SERVER_VERSION_MIN = 140_000
 
-const FUNCTIONS_CHECKSUM = createHash('sha256').update(FUNCTIONS.join('\n')).digest('hex')
+/** By which a store knows whose functions it has. */
+export const FUNCTIONS_CHECKSUM = createHash('sha256').update(FUNCTIONS.join('\n')).digest('hex')
 
 /**
  * Brings a database to this edgetcd's schema: the missing migrations, then the engine's functions when they differ.
@@ -25,24 +24,13 @@ export async function migrate(
   log: Log,
   mustExist = false,
 ): Promise<void> {
-  const socket = new Socket()
-  const client = new Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config, stream: () => socket })
-  // A connection lost between two statements fails the next one; unheard, it would end the process.
-  client.on('error', () => {})
-  try {
-    await client.connect()
-    await client.query('begin')
-    // Held to the end of the transaction. Only migrating uses it; nothing that serves requests does.
+  await inTransaction(config, async (client) => {
+    // Held to the end of the transaction. Only migrating and dropping use it; nothing that serves requests does.
     await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
     await checkServer(client)
     if (mustExist) await checkExists(client, schema)
     await migrateLocked(client, schema, log)
-    await client.query('commit')
-    await client.end()
-  } finally {
-    // Also where the server never answered: nothing may keep the process from ending.
-    socket.destroy()
-  }
+  })
 }
 
 async function checkServer(client: Client): Promise<void> {
