@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { cleanEnvironment } from '../support/edgetcd.ts'
 import { projectRoot, temporaryDir } from '../support/paths.ts'
 import { freePort } from '../support/ports.ts'
@@ -57,6 +57,7 @@ it('tells of a port that is taken, and says that it listens when it does; told t
   expect(taken.output()).toContain(`dev:worker: can't listen on http://127.0.0.1:${port}: `)
   other.close()
   const child = startProcess(process.execPath, [...words, '0'], { env })
+  onTestFinished(() => child.stop())
   const url = () =>
     / listens on (\S+), through Hyperdrive, without the Durable Object\n/.exec(child.output())?.[1]
   await waitUntilReady('dev:worker', child, async () => url() !== undefined)
@@ -69,6 +70,7 @@ it('tells of a port that is taken, and says that it listens when it does; told t
 
 it('leaves nothing when it is told to end while it bundles', async () => {
   const child = startProcess(process.execPath, [script, '--no-migrate', '--port', '0'], { env })
+  onTestFinished(() => child.stop())
   await waitUntilReady('dev:worker', child, async () => left().length === 1)
   child.signal('SIGTERM')
   expect(await child.exited).toBe(0)
