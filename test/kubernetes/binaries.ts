@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { cacheDir, projectRoot } from '../support/paths.ts'
+
+/** The release of Kubernetes that go.mod names, the name of the programs' directory. */
+export const KUBERNETES_VERSION = '1.36.3'
+
+const PACKAGES = {
+  'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+  'kube-controller-manager': 'k8s.io/kubernetes/cmd/kube-controller-manager',
+  'kube-scheduler': 'k8s.io/kubernetes/cmd/kube-scheduler',
+  kubectl: 'k8s.io/kubernetes/cmd/kubectl',
+  kwok: 'sigs.k8s.io/kwok/cmd/kwok',
+} as const
+
+export type Program = keyof typeof PACKAGES
+
+/** Where each program is. */
+export type Programs = Readonly<Record<Program, string>>
+
+const run = promisify(execFile)
+
+/**
+ * Kubernetes' programs: those in the directory EDGETCD_KUBERNETES_BIN if set, else built once from the Go module of this
+ * directory into node_modules/.cache, which takes a quarter of an hour on two cores and about 4 GB.
+ */
+export async function kubernetesPrograms(): Promise<Programs> {
+  const given = process.env.EDGETCD_KUBERNETES_BIN
+  const dir = given ?? cacheDir(`kubernetes-${KUBERNETES_VERSION}`)
+  const programs = Object.keys(PACKAGES) as Program[]
+  for (const program of programs) {
+    const path = join(dir, program)
+    if (existsSync(path)) continue
+    if (given) throw new Error(`EDGETCD_KUBERNETES_BIN has no ${program}`)
+    console.log(`     building ${program} ${program === 'kwok' ? '' : KUBERNETES_VERSION}`)
+    await build(PACKAGES[program], path)
+  }
+  return Object.fromEntries(programs.map((program) => [program, join(dir, program)])) as Programs
+}
+
+/** Says which release it is, as Kubernetes' own builds do: some of its parts compare the versions of others. */
+const LDFLAGS = [
+  ...['-s', '-w'],
+  ...['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].map(
+    (name) => `-X ${name}.gitVersion=v${KUBERNETES_VERSION}`,
+  ),
+].join(' ')
+
+async function build(goPackage: string, path: string): Promise<void> {
+  const cwd = join(projectRoot, 'test/kubernetes')
+  await run('go', ['build', '-mod=readonly', '-trimpath', '-ldflags', LDFLAGS, '-o', path, goPackage], {
+    cwd,
+  })
+}
