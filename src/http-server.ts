@@ -124,10 +124,11 @@ function plainServer(gateway: Gateway, grpc: GrpcServer | undefined): TcpServer 
     http2: (socket) => grpc.accept(socket),
   }
   const server = createTcpServer(SOCKET_OPTIONS, (socket) => sniff(socket, protocols, HEADERS_TIMEOUT_MS))
-  // It never listens itself, but has its connections.
+  // It never listens itself, but minds its connections as if it did: their time-outs, and which are idle when it closes.
+  http1.emit('listening')
   const close = server.close.bind(server)
   server.close = (done) => {
-    http1.closeIdleConnections()
+    http1.close(() => {})
     return close(done)
   }
   return server

@@ -17,19 +17,21 @@ export function sniff(socket: Socket, { http1, http2 }: Protocols, timeoutMs: nu
   const giveUp = () => socket.destroy()
   socket.on('error', giveUp)
   socket.setTimeout(timeoutMs, giveUp)
+  let begun: Buffer = Buffer.alloc(0)
   // Reading on 'readable' and putting back leaves the socket as its server wants it; 'data' would have it flow.
   const look = () => {
     const bytes: Buffer | null = socket.read()
-    if (bytes === null) {
+    if (bytes !== null) begun = Buffer.concat([begun, bytes])
+    const mayBeHttp2 = PREFACE.subarray(0, begun.length).equals(begun.subarray(0, PREFACE.length))
+    if (mayBeHttp2 && begun.length < PREFACE.length) {
       socket.once('readable', look)
       return
     }
     socket.setTimeout(0, giveUp)
     socket.off('timeout', giveUp)
     socket.off('error', giveUp)
-    socket.unshift(bytes)
-    const isHttp2 = PREFACE.subarray(0, bytes.length).equals(bytes.subarray(0, PREFACE.length))
-    if (isHttp2) http2(socket)
+    socket.unshift(begun)
+    if (mayBeHttp2) http2(socket)
     else http1(socket)
   }
   socket.once('readable', look)
