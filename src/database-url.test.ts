@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { withLibpqModes, withoutPassword } from './database-url.ts'
+import { withLibpqModes, withoutPassword, withPostgresScheme } from './database-url.ts'
 
 describe('a connection string', () => {
   test.each([
@@ -20,5 +20,14 @@ describe('a connection string', () => {
       'compat=true',
     )
     expect(withLibpqModes('postgres://h/db')).toBe('postgres://h/db')
+  })
+
+  test.each([
+    ['yugabytedb://user:p@h:5/db?sslmode=require', 'postgres://user:p@h:5/db?sslmode=require'],
+    ['yugabytedb://yugabyte@h/yugabyte', 'postgres://yugabyte@h:5433/yugabyte'],
+    ['yugabytedb://[::1]/db', 'postgres://[::1]:5433/db'],
+    ['postgres://h/db', 'postgres://h/db'],
+  ])('%s is for the driver %s', (url, forDriver) => {
+    expect(withPostgresScheme(url)).toBe(forDriver)
   })
 })

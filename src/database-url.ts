@@ -13,3 +13,14 @@ export function withLibpqModes(url: string): string {
   const asksForMode = /[?&]sslmode=/.test(url) && !/[?&]uselibpqcompat=/.test(url)
   return asksForMode ? `${url}&uselibpqcompat=true` : url
 }
+
+/** The port of YugabyteDB's SQL, where the URL has none. */
+const YUGABYTEDB_PORT = '5433'
+
+/** The URL as PostgreSQL's drivers take it: `yugabytedb://` is known to edgetcd only. */
+export function withPostgresScheme(url: string): string {
+  const [, authority = '', rest = ''] = /^yugabytedb:\/\/([^/?]*)(.*)$/s.exec(url) ?? []
+  if (authority === '') return url
+  const port = /:\d+$/.test(authority) ? '' : `:${YUGABYTEDB_PORT}`
+  return `postgres://${authority}${port}${rest}`
+}

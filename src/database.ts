@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Client, ClientConfig } from 'pg'
 import type { Config } from './config/config.ts'
-import { withLibpqModes, withoutPassword } from './database-url.ts'
+import { withLibpqModes, withoutPassword, withPostgresScheme } from './database-url.ts'
 import type { Log } from './environment.ts'
+import { dialectOf } from './store/dialect/choose.ts'
 import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
 import { openPostgres } from './store/postgres/index.ts'
@@ -58,16 +59,17 @@ export async function openDatabase(
 }
 
 function openGiven(url: string, schemas: readonly string[], log: Log): Database {
-  const connection: ClientConfig = { connectionString: withLibpqModes(url) }
+  const dialect = dialectOf(url)
+  const connection: ClientConfig = { connectionString: withLibpqModes(withPostgresScheme(url)) }
   const names = schemas.length === 0 ? '' : `, schema ${schemas.join(', ')}`
   const explained = (cause: unknown) => {
     throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
   }
   return {
-    sql: openPostgres(connection),
+    sql: dialect.adapt(openPostgres(connection)),
     location: `${withoutPassword(url)}${names}`,
     ended: new Promise(() => {}),
-    migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist).catch(explained),
+    migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist, dialect).catch(explained),
     transaction: (work) => inTransaction(connection, work).catch(explained),
     close: async () => {},
   }

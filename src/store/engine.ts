@@ -7,6 +7,7 @@ import { LeaseDeadline } from './lease-deadline.ts'
 import { loggedSql } from './logged-sql.ts'
 import { RefusedBy } from './program/instruction.ts'
 import { Reader } from './reader.ts'
+import { retriedSql } from './retried.ts'
 import type { Sql, Statement } from './sql.ts'
 import { SqlEventLog } from './sql-event-log.ts'
 import { type StatementFactory, statementFactory } from './statement.ts'
@@ -66,7 +67,8 @@ export class Engine {
     const { environment, batched, coordinator } = options
     this.#memory = options.memory ?? {}
     this.#memory.failures ??= unrepeatedLog(environment)
-    const sql = loggedSql(options.sql, this.#memory.failures)
+    const sent = loggedSql(options.sql, this.#memory.failures)
+    const sql = retriedSql(sent, environment)
     this.sql = sql
     this.#memory.statement ??= statementFactory(options.schema)
     this.statement = this.#memory.statement
@@ -85,7 +87,7 @@ export class Engine {
       this.events.written(head.revision)
     }
     this.#queue = new WriteQueue({
-      sql,
+      sql: sent,
       statement: this.statement,
       environment,
       committed,

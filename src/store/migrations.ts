@@ -1,42 +1,4 @@
-import store from '../../migrations/0001_store.sql'
-import apply from '../../migrations/functions/apply.sql'
-import authChange from '../../migrations/functions/auth_change.sql'
-import authRole from '../../migrations/functions/auth_role.sql'
-import authSwitch from '../../migrations/functions/auth_switch.sql'
-import authUser from '../../migrations/functions/auth_user.sql'
-import compareHolds from '../../migrations/functions/compare_holds.sql'
-import deleteLeaseKeys from '../../migrations/functions/delete_lease_keys.sql'
-import deleteRange from '../../migrations/functions/delete_range.sql'
-import expireLeases from '../../migrations/functions/expire_leases.sql'
-import inspect from '../../migrations/functions/inspect.sql'
-import incarnation from '../../migrations/functions/postgres/incarnation.sql'
-import lockWrites from '../../migrations/functions/postgres/lock_writes.sql'
-import rangeAt from '../../migrations/functions/range_at.sql'
-import rangeNow from '../../migrations/functions/range_now.sql'
-import recover from '../../migrations/functions/recover.sql'
-import sweep from '../../migrations/functions/sweep.sql'
+import { POSTGRES } from './dialect/postgres.ts'
 
-/** The numbered migrations, forward only; a migration's number is its place here, from 1. */
-export const MIGRATIONS: readonly { readonly name: string; readonly sql: string }[] = [
-  { name: '0001_store', sql: store },
-]
-
-/** The engine's functions. They are replaced as a set, so their order here is only for reading. */
-export const FUNCTIONS: readonly string[] = [
-  apply,
-  authChange,
-  authRole,
-  authSwitch,
-  authUser,
-  compareHolds,
-  deleteRange,
-  deleteLeaseKeys,
-  expireLeases,
-  incarnation,
-  lockWrites,
-  inspect,
-  rangeNow,
-  rangeAt,
-  recover,
-  sweep,
-]
+/** What a store on PostgreSQL is made of. */
+export const { migrations: MIGRATIONS, functions: FUNCTIONS } = POSTGRES

@@ -6,6 +6,7 @@ import { etcdFailure, isNobodysFault, isRetriable } from './failure.ts'
 import type { RefusedBy } from './program/instruction.ts'
 import { PROGRAM_TYPES, Program } from './program/program.ts'
 import { collectSteps, outcomeError, type StepResult, storeHead } from './program/results.ts'
+import { retried } from './retried.ts'
 import { type Sql, SqlError, type SqlParameter, type SqlRow, type Statement } from './sql.ts'
 import type { StatementFactory } from './statement.ts'
 import applySql from './statements/apply.sql'
@@ -44,9 +45,6 @@ interface Waiting {
   resolve(answer: unknown): void
   reject(error: EtcdError): void
 }
-
-/** Backoff between tries of a batch that lost against another transaction, in milliseconds; multiplied by jitter. */
-const RETRY_BACKOFF_MS = [1, 5, 20, 50, 100, 200]
 
 export interface WriteQueueOptions {
   readonly sql: Sql
@@ -183,20 +181,9 @@ export class WriteQueue implements Writes {
     }
   }
 
-  async #applyWithRetries(program: Program, batch: readonly Waiting[]): Promise<SqlRow[]> {
-    const { environment } = this.#options
+  #applyWithRetries(program: Program, batch: readonly Waiting[]): Promise<SqlRow[]> {
     const parameters = [...program.parameters(), LIMITS.leaseExpiriesPerPass]
-    const since = batch[0]?.since ?? 0
-    for (let tries = 0; ; tries++) {
-      try {
-        return await this.#applyOnce(parameters, batch)
-      } catch (error) {
-        const pause = RETRY_BACKOFF_MS[Math.min(tries, RETRY_BACKOFF_MS.length - 1)] ?? 0
-        const inTime = environment.clock.now() + pause - since < LIMITS.requestTimeoutMs
-        if (!isRetriable(error) || !inTime) throw error
-        await environment.clock.sleep(pause * (0.5 + environment.random.fraction()))
-      }
-    }
+    return retried(() => this.#applyOnce(parameters, batch), this.#options.environment, batch[0]?.since)
   }
 
   async #applyOnce(parameters: readonly SqlParameter[], batch: readonly Waiting[]): Promise<SqlRow[]> {

@@ -2,11 +2,8 @@
 -- often: it is raised once, and stays until it is cleared. Takes no write lock: it is no revision. Locks: none that
 -- anybody waits for.
 -- Columns: the size in bytes, whether the alarm was raised by this very call.
-with size as (
-  select sum(pg_total_relation_size(c.oid))::bigint as bytes
-  from pg_class c
-  where c.relkind = 'r'
-    and c.relnamespace = (select o.relnamespace from pg_class o join :schema.head h on o.oid = h.tableoid)
+with size as materialized (
+  select z.bytes from :schema.store_size() z
 ),
 raised as (
   insert into :schema.alarm (alarm, member_id)

@@ -1,0 +1,38 @@
+import { type Sql, SqlError, type SqlRow } from '../sql.ts'
+
+/** Errors of the server's inside, whatever they say: nobody knows how far the statement was. */
+const INTERNAL = /^(XX|58)/
+
+/**
+ * What is told when the answer to a commit was lost between two servers: in Jepsen's runs such a transaction had been
+ * committed (https://github.com/yugabyte/yugabyte-db/issues/29573), and it may come with the code of a conflict.
+ */
+const UNANSWERED = /\bRPC\b.*\btimed out\b|^Timed out|Commit of expired transaction/is
+
+/**
+ * The same connections, but a write that ended with an error of YugabyteDB's inside has an unknown outcome (invariant 10),
+ * as if the connection had been lost: on PostgreSQL an error always means that nothing was done.
+ */
+export function uncertainSql(sql: Sql): Sql {
+  return {
+    read: (statement, parameters) => sql.read(statement, parameters),
+    long: (statement, parameters) => sql.long(statement, parameters),
+    write: async (statement, parameters): Promise<SqlRow[]> => {
+      try {
+        return await sql.write(statement, parameters)
+      } catch (error) {
+        throw error instanceof SqlError && isUncertain(error) ? uncertain(error) : error
+      }
+    },
+    close: () => sql.close(),
+  }
+}
+
+function isUncertain({ kind, sqlstate = '', message }: SqlError): boolean {
+  return kind === 'failed' && (INTERNAL.test(sqlstate) || UNANSWERED.test(message))
+}
+
+function uncertain(error: SqlError): SqlError {
+  const { sqlstate } = error
+  return new SqlError('unknown', error.message, { cause: error, ...(sqlstate && { sqlstate }) })
+}
