@@ -201,6 +201,7 @@ describe('a watch stream', () => {
       expect(await pending).toEqual([])
       await settled()
       expect(clock.sleeping).toBe(0)
+      service.close()
       expect(log.listenerCount).toBe(0)
     }
   })

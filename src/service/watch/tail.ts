@@ -66,6 +66,8 @@ export class Tail {
   /** The newest revision that this process is known to have written. */
   private written = 0n
   private current: bigint | undefined
+  private lastReadAtMs = Number.NEGATIVE_INFINITY
+  private stopListening: (() => void) | undefined
   private polling: AbortController | undefined
   private backingOff: AbortController | undefined
 
@@ -124,6 +126,7 @@ export class Tail {
   /** Stops reading, for good. Subscribers hear nothing more. */
   close(): void {
     this.closing.abort()
+    this.stopListening?.()
     this.polling?.abort()
     this.backingOff?.abort()
   }
@@ -139,8 +142,11 @@ export class Tail {
   }
 
   private async run(): Promise<void> {
-    const stopListening = this.options.events.onWrite((revision) => this.heard(revision))
+    // Goes on while nobody waits: what this process writes then is read at once when somebody does.
+    this.stopListening ??= this.options.events.onWrite((revision) => this.heard(revision))
     try {
+      // Those who come back one after another cost no more reads than those who stay.
+      if (this.hasJustRead() && !this.isUrgent()) await this.pause()
       while (this.isWanted()) {
         const succeeded = await this.readOnce()
         if (succeeded && !this.isUrgent()) await this.pause()
@@ -149,10 +155,14 @@ export class Tail {
       this.options.environment.log('error', 'the tail of the log broke', { error })
       this.failAll(EtcdError.of('Stopped', error))
     } finally {
-      stopListening()
       this.running = false
       this.current = undefined
     }
+  }
+
+  /** Whether it would not be time yet for the next read, had nobody left. */
+  private hasJustRead(): boolean {
+    return this.options.environment.clock.now() - this.lastReadAtMs < this.options.interval.max
   }
 
   private heard(revision: bigint): void {
@@ -210,6 +220,7 @@ export class Tail {
     this.refreshers.readBegins()
     this.written = 0n
     this.reading = true
+    this.lastReadAtMs = environment.clock.now()
     let page: EventPage
     try {
       page = await boundedRead(events, query, environment.clock, this.closing.signal)
