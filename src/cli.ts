@@ -1,18 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { compose } from './compose.ts'
 import { type Config, ConfigError, type Files, readConfig } from './config/config.ts'
 import { readConfigFile } from './config/config-file.ts'
 import { type CommandLine, helpText, readCommandLine } from './config/flags.ts'
 import { configFilePath } from './config/sources.ts'
-import { type Database, openDatabase } from './database.ts'
 import type { Environment } from './environment.ts'
 import { fileErrorReason } from './file-error.ts'
-import { createInstruments } from './observe/instruments.ts'
 import { createLog } from './observe/log.ts'
 import { openLogOutputs } from './observe/log-outputs.ts'
 import { type Say, serve } from './serve.ts'
-import { compactOnce } from './service/compactor/index.ts'
-import type { Store } from './store/store.ts'
+import { compactStores, dropNamed, listStores, migrateStores, recoverStore } from './stores/commands.ts'
 import { systemEnvironment } from './system-environment.ts'
 import { errorText } from './thrown.ts'
 import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
@@ -47,72 +43,24 @@ function files(flags: CommandLine['flags']): Files {
 }
 
 async function run(line: CommandLine, config: Config, environment: Environment, say: Say): Promise<void> {
+  const command = { line, config, environment, say }
   switch (line.command) {
     case 'serve':
       return await serve(config, environment, say, signalled())
     case 'migrate':
-      return await onDatabase(
-        config,
-        environment,
-        async (_store, { location }) => say(`migrated: ${location}`, { event: 'migrated', data: location }),
-        false,
-      )
+      return await migrateStores(command)
     case 'compact':
-      return await onDatabase(config, environment, async (store, { location }) => {
-        const { compactedTo, batches } = await compactOnce(
-          store,
-          config.retention,
-          environment,
-          new AbortController().signal,
-        )
-        const revision = compactedTo === undefined ? null : String(compactedTo)
-        const nothing =
-          config.retention === undefined
-            ? 'nothing compacted: no --auto-compaction-retention is set'
-            : 'nothing to compact yet'
-        const text = revision === null ? nothing : `compacted to revision ${revision}`
-        say(`${text}: ${location}`, { event: 'compacted', revision, batches, data: location })
-      })
-    case 'recover': {
-      const bump = readBump(line.bumpRevision)
-      return await onDatabase(config, environment, async (store) => {
-        const revision = String(await store.recover(bump))
-        say(
-          `the store goes on at revision ${revision}; all before is compacted. Restart the servers that run on it`,
-          {
-            event: 'recovered',
-            revision,
-          },
-        )
-      })
-    }
+      return await compactStores(command)
+    case 'recover':
+      return await recoverStore(command, readBump(line.bumpRevision))
+    case 'stores list':
+      return await listStores(command)
+    case 'stores drop':
+      return await dropNamed(command)
     case 'version':
       return
     default:
       line.command satisfies never
-  }
-}
-
-/** Does the work on the configured database, and leaves nothing open. */
-async function onDatabase(
-  config: Config,
-  environment: Environment,
-  work: (store: Store, database: Database) => Promise<void>,
-  mustExist = true,
-): Promise<void> {
-  const database = await openDatabase(config, environment.log, { mustExist })
-  const application = compose({
-    sql: database.sql,
-    config,
-    environment,
-    instruments: createInstruments(),
-    resident: false,
-  })
-  try {
-    await work(application.store, database)
-  } finally {
-    await application.close()
-    await database.close()
   }
 }
 

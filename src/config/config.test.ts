@@ -12,6 +12,7 @@ describe('readConfig', () => {
       databaseUrl: undefined,
       dataDir: 'edgetcd.data',
       schema: 'etcd',
+      stores: [],
       retention: undefined,
       quotaBackendBytes: 2_147_483_648n,
       maxTxnOps: 128,
@@ -42,6 +43,18 @@ describe('readConfig', () => {
     expect(config.name).toBe('flag')
     expect(config.schema).toBe('variable')
     expect(config.warnings).toEqual(['ETCD_NAME is ignored: --name goes before it'])
+  })
+
+  it('serves several stores where they are said to be, and says what means nothing then', () => {
+    const ports = readConfig({ store: 'a=http://127.0.0.1:1,b=http://127.0.0.1:2', schema: 'c' }, {})
+    expect(ports.stores.map(({ schema }) => schema)).toEqual(['a', 'b'])
+    expect(ports.listenClientUrls).toEqual([])
+    expect(ports.warnings).toEqual(['--schema is ignored: --store says which stores are served, and where'])
+    const hosts = readConfig({ store: 'a=//a.example', 'listen-client-urls': 'http://127.0.0.1:1' }, {})
+    expect(hosts.listenClientUrls).toEqual(['http://127.0.0.1:1'])
+    expect(hosts.warnings).toEqual([])
+    expect(() => readConfig({ store: '' }, {})).toThrow('--store is empty')
+    expect(() => readConfig({ store: `${'a'.repeat(64)}=//a` }, {})).toThrow('--store is')
   })
 
   it('takes the database from its own variable last', () => {
@@ -155,7 +168,31 @@ describe('readCommandLine', () => {
     expect(readCommandLine(['--version'])).toMatchObject({ command: 'version' })
   })
 
+  it('knows the stores that a command works on', () => {
+    expect(readCommandLine(['migrate', '--schema', 'a'])).toMatchObject({ flags: { schema: 'a' } })
+    const several = readCommandLine(['migrate', '--schema', 'a, b'])
+    expect(several).toMatchObject({ schemas: ['a', 'b'], flags: {} })
+    expect(readCommandLine(['compact', '--all'])).toMatchObject({ schemas: 'all', flags: {} })
+    expect(readCommandLine(['serve', '--schema', 'a,b']).flags, 'one name').toEqual({ schema: 'a,b' })
+    expect(readCommandLine(['stores', 'list', '--json'])).toMatchObject({
+      command: 'stores list',
+      json: true,
+    })
+    const dropped = { schema: 'a', yes: 'a' }
+    expect(readCommandLine(['stores', 'drop', 'a', '--yes', 'a'])).toMatchObject({ dropped, flags: {} })
+    const stores = readCommandLine(['--store', 'a=//a', '--store=b=//b'])
+    expect(stores.flags).toEqual({ store: 'a=//a,b=//b' })
+  })
+
   it.each([
+    [['stores'], 'stores can list or drop, but got nothing'],
+    [['stores', 'rm'], 'stores can list or drop, but got rm'],
+    [['stores', 'drop'], 'stores drop needs the name of a store'],
+    [['stores', 'drop', 'a', 'b'], 'stores drop takes no further words, but got b'],
+    [['migrate', '--all', '--schema', 'a'], '--all and --schema are both set'],
+    [['migrate', '--schema', ','], '--schema is ",", but must be names'],
+    [['serve', '--all'], '--all belongs to edgetcd migrate and edgetcd compact'],
+    [['compact', '--yes', 'a'], '--yes belongs to edgetcd stores drop'],
     [['--nmae', 'a'], 'unknown flag --nmae; did you mean --name?'],
     [['--listen-client-url', 'a'], 'unknown flag --listen-client-url; did you mean --listen-client-urls?'],
     [['--heartbeat', 'a'], 'unknown flag --heartbeat; edgetcd --help lists them'],

@@ -7,6 +7,7 @@ import type { ConfigFile } from './config-file.ts'
 import { type Setting, Settings } from './setting-table.ts'
 import { readDurationMs } from './settings.ts'
 import { type Flags, type Given, gatherSources, type Sources, type Variables } from './sources.ts'
+import type { StoreAddress } from './store-addresses.ts'
 import { readTls, type TlsSettings } from './tls-settings.ts'
 
 export { ConfigError } from './config-error.ts'
@@ -45,6 +46,8 @@ type Plain = { readonly [S in (typeof PLAIN)[number] as CamelCase<S>]: Values[S]
 export interface Config extends Plain, AuthTokenSettings {
   readonly listenClientUrls: readonly string[]
   readonly advertiseClientUrls: readonly string[]
+  /** The stores that are served instead of the one in `schema`; none: that one. */
+  readonly stores: readonly StoreAddress[]
   /** Undefined: no URL is https. */
   readonly tls: TlsSettings | undefined
   /** Undefined: nothing is compacted but what clients ask for. */
@@ -70,7 +73,10 @@ export interface Files {
 export function readConfig(flags: Flags, variables: Variables, files?: Files): Config {
   const sources = gatherSources(flags, variables, files?.config)
   const values = parse(sources.settings)
-  const listenClientUrls = values['listen-client-http-urls'] ?? values['listen-client-urls']
+  const listenClientUrls = listensForMany(values)
+    ? (values['listen-client-http-urls'] ?? values['listen-client-urls'])
+    : []
+  const storeUrls = values.store.flatMap(({ urls }) => urls)
   const advertiseClientUrls = values['advertise-client-urls'] ?? listenClientUrls
   const given = (name: Setting): Given => sources.settings.get(name) ?? { source: `--${name}`, text: '' }
   const authToken = readAuthToken(
@@ -84,7 +90,8 @@ export function readConfig(flags: Flags, variables: Variables, files?: Files): C
     ...authToken,
     listenClientUrls,
     advertiseClientUrls,
-    tls: readTls(values, [...listenClientUrls, ...values['listen-metrics-urls']]),
+    stores: values.store,
+    tls: readTls(values, [...listenClientUrls, ...storeUrls, ...values['listen-metrics-urls']]),
     retention: readRetention(
       values['auto-compaction-mode'],
       values['auto-compaction-retention'],
@@ -92,7 +99,11 @@ export function readConfig(flags: Flags, variables: Variables, files?: Files): C
     ),
     quotaBackendBytes: readQuota(values['quota-backend-bytes']),
     ignoredFlags: sources.ignored,
-    warnings: [...sources.warnings, ...warningsOf(values, listenClientUrls, advertiseClientUrls)],
+    warnings: [
+      ...sources.warnings,
+      ...warningsOf(values, [...listenClientUrls, ...storeUrls], advertiseClientUrls),
+      ...warningsOfStores(sources.settings, values),
+    ],
   }
 }
 
@@ -152,4 +163,19 @@ function warningsOf(values: Values, listen: readonly string[], advertise: readon
     warnings.push('nothing listens on --listen-client-urls: gRPC is not served, and HTTP has its own URLs')
   }
   return warnings
+}
+
+/** Stores that all have ports of their own leave nothing to serve on those of a server of one store. */
+function listensForMany({ store }: Values): boolean {
+  return store.length === 0 || store.some(({ hosts }) => hosts.length > 0)
+}
+
+function warningsOfStores(given: Sources['settings'], values: Values): string[] {
+  if (values.store.length === 0) return []
+  const meaningless: readonly Setting[] = listensForMany(values)
+    ? ['schema']
+    : ['schema', 'listen-client-urls', 'listen-client-http-urls']
+  return meaningless
+    .flatMap((name) => given.get(name)?.source ?? [])
+    .map((source) => `${source} is ignored: --store says which stores are served, and where`)
 }

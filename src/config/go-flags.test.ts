@@ -1,7 +1,12 @@
 import { expect, it, test } from 'vitest'
 import { readGoFlags } from './go-flags.ts'
 
-const kindOf = (name: string) => (name === 'on' ? 'switch' : name === 'size' ? 'value' : undefined)
+const KINDS = new Map([
+  ['on', 'switch'],
+  ['size', 'value'],
+  ['each', 'list'],
+] as const)
+const kindOf = (name: string) => KINDS.get(name as 'on')
 const read = (...args: string[]) => {
   const { flags, words } = readGoFlags(args, kindOf, (name) => `; not ${name}?`)
   return { flags: Object.fromEntries(flags), words }
@@ -16,6 +21,7 @@ test.each([
   [['--size='], { size: '' }],
   [['--size=a=b\nc'], { size: 'a=b\nc' }],
   [['--size', '1', '--size', '2'], { size: '2' }],
+  [['--each', 'a', '--each=b,c'], { each: 'a,b,c' }],
   [['--on'], { on: 'true' }],
   [['-on=false'], { on: 'false' }],
   [['--on=0', '--size=1'], { on: '0', size: '1' }],

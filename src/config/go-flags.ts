@@ -1,6 +1,9 @@
 /** The words of a command line, read as Go's flag package reads them, which etcd's users are used to. */
 export interface GoFlags {
-  /** By name, without dashes. The last of several counts. A switch without a value is `true`. */
+  /**
+   * By name, without dashes. The last of several counts; those of a list are joined by commas. A switch without a value is
+   * `true`.
+   */
   readonly flags: ReadonlyMap<string, string>
   /** Words that belong to no flag. */
   readonly words: readonly string[]
@@ -13,7 +16,7 @@ export interface GoFlags {
  */
 export function readGoFlags(
   args: readonly string[],
-  kindOf: (name: string) => 'switch' | 'value' | undefined,
+  kindOf: (name: string) => 'switch' | 'value' | 'list' | undefined,
   advise: (name: string) => string,
 ): GoFlags {
   const flags = new Map<string, string>()
@@ -27,13 +30,10 @@ export function readGoFlags(
     }
     const kind = kindOf(name)
     if (kind === undefined) throw new Error(`unknown flag --${name}${advise(name)}`)
-    if (value !== undefined) flags.set(name, value)
-    else if (kind === 'switch') flags.set(name, 'true')
-    else {
-      const next = args[++at]
-      if (next === undefined) throw new Error(`flag needs a value: --${name}`)
-      flags.set(name, next)
-    }
+    const given = value ?? (kind === 'switch' ? 'true' : args[++at])
+    if (given === undefined) throw new Error(`flag needs a value: --${name}`)
+    const before = kind === 'list' ? flags.get(name) : undefined
+    flags.set(name, before === undefined ? given : `${before},${given}`)
   }
   return { flags, words }
 }

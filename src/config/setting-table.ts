@@ -16,6 +16,7 @@ import {
   List,
   Origins,
   SchemaName,
+  StoreAddresses,
   Urls,
   Whole,
 } from './settings.ts'
@@ -33,6 +34,7 @@ export const Settings = z.object({
   'database-url': z.optional(DatabaseUrl),
   'data-dir': z._default(z.string(), 'edgetcd.data'),
   schema: z._default(SchemaName, 'etcd'),
+  store: z._default(StoreAddresses, []),
   'auto-compaction-mode': z._default(z.enum(['periodic', 'revision']), 'periodic'),
   'auto-compaction-retention': z._default(z.string(), '0'),
   'quota-backend-bytes': z._default(Bytes, 0n),
@@ -90,6 +92,10 @@ export const SETTING_GROUPS: Readonly<Record<string, Readonly<Partial<Record<Set
     'database-url': ['URL', 'the PostgreSQL to serve from; also DATABASE_URL (an embedded one)'],
     'data-dir': ['DIR', 'where the embedded PostgreSQL keeps its data (edgetcd.data)'],
     schema: ['NAME', 'the schema in the database that holds the store (etcd)'],
+    store: [
+      'NAME=ADDRESS',
+      'serve several stores instead: NAME=http://HOST:PORT or NAME=//HOST; may be repeated',
+    ],
     'auto-compaction-mode': ['MODE', 'what to keep: periodic or revision (periodic)'],
     'auto-compaction-retention': ['N', 'how much of it: hours or a duration, or revisions; 0: all (0)'],
     'quota-backend-bytes': ['N', 'size at which NOSPACE is raised; 0: 2 GiB, -1: never (0)'],

@@ -1,5 +1,6 @@
 /** The texts of settings, as flags, variables and bindings have them, and what they mean. */
 import * as z from 'zod/mini'
+import { isListenUrl, readStoreAddresses } from './store-addresses.ts'
 
 const UNIT_MS = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 } as const
 const DURATION = /^(?:\d+(?:\.\d+)?(?:[muµn]s|[hms]))+$/
@@ -78,12 +79,8 @@ export const List = text('words separated by commas', (input) => [
 /** http and https URLs with a port, separated by commas, each once. */
 export const Urls = text('http://HOST:PORT or https://HOST:PORT, or several separated by commas', (input) => {
   const urls = new Set(input.split(',').map((url) => url.trim().replace(/\/$/, '')))
-  return [...urls].every(isHttpUrl) ? [...urls] : undefined
+  return [...urls].every(isListenUrl) ? [...urls] : undefined
 })
-
-function isHttpUrl(url: string): boolean {
-  return /^https?:\/\/[^/?#@]+:\d{1,5}$/.test(url) && URL.canParse(url)
-}
 
 /**
  * `*`, or origins as a browser says them, separated by commas. etcd takes none without a port, and so none on the ports
@@ -104,6 +101,14 @@ export const SchemaName = text('a name of at most 63 bytes', (input) =>
   input !== '' && new TextEncoder().encode(input).length <= 63 ? input : undefined,
 )
 
-export const DatabaseUrl = text('postgres://USER:PASSWORD@HOST:PORT/DATABASE', (input) =>
-  /^postgres(ql)?:\/\//.test(input) ? input : undefined,
+export const StoreAddresses = text(
+  'NAME=http://HOST:PORT or NAME=//HOST, or several separated by commas, each address once',
+  (input) => {
+    const stores = readStoreAddresses(input)
+    return stores?.every(({ schema }) => SchemaName.safeParse(schema).success) ? stores : undefined
+  },
+)
+
+export const DatabaseUrl = text('postgres:// or yugabytedb://USER:PASSWORD@HOST:PORT/DATABASE', (input) =>
+  /^(postgres(ql)?|yugabytedb):\/\//.test(input) ? input : undefined,
 )

@@ -25,6 +25,7 @@ export interface Sources {
 const OURS: ReadonlySet<string> = new Set<Setting>([
   'database-url',
   'schema',
+  'store',
   'stream-max-duration',
   'poll-interval',
   'auth-token-key',
@@ -36,7 +37,7 @@ export function isOurs(name: string): boolean {
 }
 
 /** They say where the data is. An unset variable in somebody's script must not start a server on an empty store. */
-const NEVER_EMPTY: ReadonlySet<string> = new Set<Setting>(['database-url', 'schema', 'data-dir'])
+const NEVER_EMPTY: ReadonlySet<string> = new Set<Setting>(['database-url', 'schema', 'store', 'data-dir'])
 
 const CONFIG_FILE = 'config-file'
 

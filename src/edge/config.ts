@@ -10,6 +10,7 @@ const MEANINGLESS = [
   'listen-client-http-urls',
   'listen-metrics-urls',
   'host-whitelist',
+  'store',
   'database-url',
   'data-dir',
   'cert-file',

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { hostName } from '../host-name.ts'
 import { type Answer, NO_STORE, plain } from './answer.ts'
 
 /**
@@ -14,10 +15,4 @@ export function refuseHost(hosts: readonly string[], incoming: IncomingMessage):
     'If it should, add the name to --host-whitelist, or use https.',
   ]
   return plain(421, `${text.join('\n')}\n`, NO_STORE)
-}
-
-/** As Go splits a host and its port: what can't be split is the name as it is. */
-function hostName(host: string): string {
-  const [, bracketed, name] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):[^:[\]]*$/.exec(host) ?? []
-  return bracketed ?? name ?? host
 }

@@ -1,0 +1,5 @@
+/** The name in a Host header or an authority, as Go splits a host and its port: what can't be split is the name as it is. */
+export function hostName(host: string): string {
+  const [, bracketed, name] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):[^:[\]]*$/.exec(host) ?? []
+  return bracketed ?? name ?? host
+}
