@@ -8,7 +8,7 @@ import { chosenWays, WORKER_WAYS } from '../support/worker-ways.ts'
 import { startWorkerd } from '../support/workerd.ts'
 import { follow, WRITES_PER_SECOND } from './follow.ts'
 
-const SECONDS = 4
+const SECONDS = 6
 const nginx = nginxBinary()
 const coordinated = chosenWays(['hyperdrive+coordinator']).filter((way) => WORKER_WAYS[way].coordinator)
 

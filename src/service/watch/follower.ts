@@ -26,6 +26,6 @@ export interface Follower {
 export function followLog({ events, environment, interval, shared, hub }: FollowerOptions): Follower {
   const recent = new RecentLog(events, environment.clock)
   const tail = new Tail({ events: recent, environment, interval, filtered: !shared, ...(hub && { hub }) })
-  const hubOptions = { tail, recent, clock: environment.clock, maxAgeMs: interval.max, shared }
+  const hubOptions = { tail, recent, clock: environment.clock, maxAgeMs: 2 * interval.max, shared }
   return { tail, hub: new LocalHub(hubOptions) }
 }
