@@ -22,6 +22,8 @@ export interface ClientCertificates {
   readonly crlFile: string | undefined
   /** The certificate must be for one of these names or addresses; none: for anybody that the authority knows. */
   readonly allowedHostnames: readonly string[]
+  /** Over gRPC, whoever comes without a token is the user whom the certificate's common name names. */
+  readonly nameUsers: boolean
 }
 
 /** The settings that are about TLS, by their names as flags. */
@@ -82,7 +84,8 @@ function readClients(flags: TlsFlags): ClientCertificates | undefined {
   const caFile = flags['trusted-ca-file']
   const crlFile = flags['client-crl-file']
   const allowedHostnames = flags['client-cert-allowed-hostname']
-  if (caFile !== undefined) return { caFile, crlFile, allowedHostnames }
+  const nameUsers = flags['client-cert-auth']
+  if (caFile !== undefined) return { caFile, crlFile, allowedHostnames, nameUsers }
   if (flags['client-cert-auth']) {
     throw new ConfigError(
       '--client-cert-auth needs --trusted-ca-file: the authorities whose certificates are good',

@@ -1,4 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js'
+import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context'
 import { EtcdError } from '../etcd/errors.ts'
 import type { RpcRequest } from '../rpc/request.ts'
 import type { Rpc } from '../rpc/rpcs.ts'
@@ -7,16 +8,23 @@ import type { Rpc } from '../rpc/rpcs.ts'
 export interface Surface {
   readonly metadata: Metadata
   readonly cancelled: boolean
+  getAuthContext(): AuthContext
   on(event: 'cancelled', listener: () => void): unknown
 }
 
 /** The calls that a server has open, so that it can end them. */
 export class OpenCalls {
   readonly #calls = new Set<GrpcCall>()
+  readonly #certificatesNameUsers: boolean
+
+  constructor(certificatesNameUsers: boolean) {
+    this.#certificatesNameUsers = certificatesNameUsers
+  }
 
   /** Opens a call. It closes when its client cancels it, its deadline is over, or `close` is called. */
   open(rpc: Rpc, call: Surface): GrpcCall {
-    const opened = new GrpcCall(rpc, call, () => this.#calls.delete(opened))
+    const name = this.#certificatesNameUsers ? commonNameOf(call) : undefined
+    const opened = new GrpcCall(rpc, call, name, () => this.#calls.delete(opened))
     this.#calls.add(opened)
     return opened
   }
@@ -35,12 +43,14 @@ export class OpenCalls {
 export class GrpcCall implements RpcRequest {
   readonly rpc: Rpc
   readonly query = ''
+  readonly certificateName: string | undefined
   readonly #metadata: Metadata
   readonly #ending = new AbortController()
   readonly #closed: () => void
 
-  constructor(rpc: Rpc, call: Surface, closed: () => void) {
+  constructor(rpc: Rpc, call: Surface, certificateName: string | undefined, closed: () => void) {
     this.rpc = rpc
+    this.certificateName = certificateName
     this.#metadata = call.metadata
     this.#closed = closed
     // Also when the deadline is over: its client is told so by gRPC itself.
@@ -69,4 +79,10 @@ export class GrpcCall implements RpcRequest {
   close(): void {
     this.#closed()
   }
+}
+
+function commonNameOf(call: Surface): string | undefined {
+  const name = call.getAuthContext().sslPeerCertificate?.subject.CN
+  // Of several the last, which is Go's.
+  return Array.isArray(name) ? name.at(-1) : name
 }

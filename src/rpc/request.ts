@@ -13,6 +13,8 @@ export interface RpcRequest {
   readonly query: string
   /** Aborts when the client went away, or when the server stops waiting. */
   readonly signal: AbortSignal
+  /** Who the client is by its certificate, where that counts: see `Call.certificateName`. */
+  readonly certificateName?: string | undefined
 }
 
 /**
@@ -30,25 +32,35 @@ export async function withCall<T>(
   const lifetime = new Lifetime(request.signal)
   lifetime.endAfter(timeoutMs, clock, EtcdError.of('DeadlineExceeded'))
   try {
-    return await lifetime.race(() => work(callOf(lifetime.signal, token)))
+    return await lifetime.race(() => work(callOf(lifetime.signal, token, request.certificateName)))
   } finally {
     lifetime.end(EtcdError.of('Canceled'))
   }
 }
 
 /** The call as a service sees it. */
-export function callOf(signal: AbortSignal, token: string | undefined): Call {
-  return token === undefined ? { signal } : { signal, token }
+export function callOf(
+  signal: AbortSignal,
+  token: string | undefined,
+  certificateName: string | undefined,
+): Call {
+  return {
+    signal,
+    ...(token !== undefined && { token }),
+    ...(certificateName !== undefined && { certificateName }),
+  }
 }
 
 /** Asks for the request's signal only when a service does: most calls end without ever looking at it. */
 class RequestCall implements Call {
   readonly #request: RpcRequest
   declare readonly token?: string
+  declare readonly certificateName?: string
 
   constructor(request: RpcRequest, token: string | undefined) {
     this.#request = request
     if (token !== undefined) this.token = token
+    if (request.certificateName !== undefined) this.certificateName = request.certificateName
   }
 
   get signal(): AbortSignal {
@@ -57,8 +69,8 @@ class RequestCall implements Call {
 }
 
 /**
- * The token, with which a client says who it is. etcd looks for the metadata `token` first, then for `authorization`; the scheme before it may be left out, but has to be
- * spelled like this.
+ * The token, with which a client says who it is. etcd looks for the metadata `token` first, then for `authorization`; the
+ * scheme before it may be left out, but has to be spelled like this.
  */
 export function readToken(request: RpcRequest): string | undefined {
   const token =

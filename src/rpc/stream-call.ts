@@ -43,7 +43,7 @@ export class StreamCall<Message> {
     token = readToken(this.#request),
   ): Promise<void> {
     const timeoutMs = readTimeout(this.#request.header('grpc-timeout'))
-    const call = callOf(this.#lifetime.signal, token)
+    const call = callOf(this.#lifetime.signal, token, this.#request.certificateName)
     const messages = await start(call)
     if (timeoutMs !== undefined) {
       this.#lifetime.endAfter(timeoutMs, this.#context.environment.clock, EtcdError.of('DeadlineExceeded'))

@@ -6,6 +6,8 @@ export interface Call {
   readonly signal: AbortSignal
   /** The token of the Authorization header, as the client sent it. */
   readonly token?: string
+  /** The common name of the client's certificate, where that says who somebody without a token is. */
+  readonly certificateName?: string
 }
 
 /** A unary RPC. Fails with an EtcdError. */

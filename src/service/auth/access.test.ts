@@ -84,6 +84,25 @@ describe('access', () => {
     expect(rights.reads).toBe(1)
   })
 
+  test('a certificate names a user where there is no token; whoever is no user may do nothing', async () => {
+    const rights = new MemoryRights()
+    rights.grant('ada', 'a')
+    const access = rights.access()
+    const asks = (certificateName: string, key: string) =>
+      access.as({ signal, certificateName }, async (caller) => {
+        caller.mustRead(bytes(key), NO_END)
+        return caller.identity?.name
+      })
+    expect(await asks('ada', 'a')).toBe('ada')
+    await expect(asks('ada', 'b')).rejects.toThrow('permission denied')
+    await expect(asks('nobody', 'a')).rejects.toThrow('permission denied')
+    const token = await rights.token('ada')
+    rights.users.set('ada', { passwordVersion: 8n, roles: [], permissions: [permission('a')] })
+    rights.version++
+    await expect(read(access, token, 'a')).rejects.toThrow('invalid auth token')
+    expect(await asks('ada', 'a')).toBe('ada')
+  })
+
   test('does the work again under new rights, and only then', async () => {
     const rights = new MemoryRights()
     rights.grant('ada', 'a')

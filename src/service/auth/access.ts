@@ -1,6 +1,6 @@
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import type { Rights } from '../../store/auth/authentication.ts'
+import type { Rights, UserRights } from '../../store/auth/authentication.ts'
 import type { Store } from '../../store/store.ts'
 import type { Call } from '../call.ts'
 import {
@@ -37,6 +37,8 @@ export interface AccessOptions {
   readonly tokens: Tokens
   readonly memory?: AccessMemory
 }
+
+const NO_RIGHTS: UserRights = { passwordVersion: 0n, roles: [], permissions: [] }
 
 /** Each further try means that the rights were changed just then. */
 const TRIES_MAX = 10
@@ -117,7 +119,12 @@ export class Access {
   async #caller(known: Known, call: Call, letIn: UserIdentity | undefined): Promise<Caller> {
     if (!known.enabled) return this.#unnamed(known)
     if (letIn !== undefined) return await this.#user(letIn)
-    if (call.token === undefined) return this.#unnamed(known)
+    if (call.token === undefined) {
+      const name = call.certificateName
+      return name === undefined
+        ? this.#unnamed(known)
+        : await this.#user({ name, passwordVersion: undefined })
+    }
     const { clusterId } = await this.#store.identity()
     const identity = await this.#tokens.verify(call.token, clusterId, known.signingKey)
     if (identity === undefined) throw new Refusal('InvalidAuthToken')
@@ -127,8 +134,13 @@ export class Access {
   async #user(identity: UserIdentity): Promise<Caller> {
     const { known, rights } = await this.#rightsOf(identity.name)
     if (!known.enabled) return this.#unnamed(known)
-    if (rights?.passwordVersion !== identity.passwordVersion) throw new Refusal('InvalidAuthToken')
-    return this.#remembered(known, identity.name, () => new User(known, this.#store, identity.name, rights))
+    const byCertificate = identity.passwordVersion === undefined
+    if (!byCertificate && rights?.passwordVersion !== identity.passwordVersion) {
+      throw new Refusal('InvalidAuthToken')
+    }
+    // As in etcd, a certificate may name somebody who is no user, and may do nothing then.
+    const user = () => new User(known, this.#store, identity, rights ?? NO_RIGHTS)
+    return this.#remembered(known, `${byCertificate ? 'certificate' : 'token'} ${identity.name}`, user)
   }
 
   /** Nobody in particular, who has no name. */

@@ -20,8 +20,8 @@ export class Refusal extends EtcdError {
 /** Who somebody proved to be. */
 export interface UserIdentity {
   readonly name: string
-  /** The password that the token was given for. */
-  readonly passwordVersion: bigint
+  /** The password that the token was given for; undefined: a certificate says who it is. */
+  readonly passwordVersion: bigint | undefined
 }
 
 /** The rights that are in force, whoever asks. */
@@ -128,7 +128,7 @@ export class User extends Caller {
   readonly #readable: KeySet
   readonly #writable: KeySet
 
-  constructor(inForce: RightsInForce, store: Store, name: string, rights: UserRights) {
+  constructor(inForce: RightsInForce, store: Store, identity: UserIdentity, rights: UserRights) {
     const isRoot = rights.roles.includes(ROOT_ROLE)
     const readable = isRoot ? KeySet.all : permitted(rights, PermissionType.READ)
     const writable = isRoot ? KeySet.all : permitted(rights, PermissionType.WRITE)
@@ -137,7 +137,7 @@ export class User extends Caller {
       unreadable: readable.gaps(),
       unwritable: writable.gaps(),
     }
-    super(inForce, store.under(authority), { name, passwordVersion: rights.passwordVersion })
+    super(inForce, store.under(authority), identity)
     this.#roles = new Set(rights.roles)
     this.#isRoot = isRoot
     this.#readable = readable
