@@ -17,7 +17,7 @@ export class OpenCalls {
   readonly #calls = new Set<GrpcCall>()
   readonly #certificatesNameUsers: boolean
 
-  constructor(certificatesNameUsers: boolean) {
+  constructor(certificatesNameUsers = false) {
     this.#certificatesNameUsers = certificatesNameUsers
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { get } from 'node:https'
+import { get, type RequestOptions } from 'node:https'
 import { credentials } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../config/config.ts'
@@ -87,14 +87,14 @@ describe.skipIf(opensslMissing)('gRPC with certificates', () => {
   })
 
   it('HTTP/1 is served on the same port to those who speak it, and has no user by certificate', async () => {
-    const request = get(`${servers.urls[0]}/version`, {
+    const options: RequestOptions & { ALPNProtocols: string[] } = {
       ca: readFileSync(authority.caFile),
       cert: readFileSync(alice.certFile),
       key: readFileSync(alice.keyFile),
       ALPNProtocols: ['h2', 'http/1.1'],
       agent: false,
-    })
-    const [response] = await once(request, 'response')
+    }
+    const [response] = await once(get(`${servers.urls[0]}/version`, options), 'response')
     response.resume()
     expect([response.statusCode, response.httpVersion]).toEqual([200, '1.1'])
   })
