@@ -1,22 +1,19 @@
-import { compose } from './compose.ts'
 import { type Config, ConfigError } from './config/config.ts'
-import { openDatabase } from './database.ts'
+import type { StoreAddress } from './config/store-addresses.ts'
+import { type Database, openDatabase } from './database.ts'
 import type { Environment, Log } from './environment.ts'
-import { firstCall, hostOf } from './first-call.ts'
-import { createGateway } from './gateway/node.ts'
-import { createGrpcServer } from './grpc/server.ts'
+import { hostOf } from './first-call.ts'
 import { type HttpServers, listen, tryPorts } from './http-server.ts'
-import { createInstruments } from './observe/instruments.ts'
+import { Metrics } from './observe/metrics.ts'
 import { addProcessMetrics } from './observe/node-process-metrics.ts'
+import { type Ready, type Say, sayReady } from './say-ready.ts'
 import { Tokens } from './service/auth/tokens.ts'
-import { runCompactor } from './service/compactor/index.ts'
+import { clientUrlsOf } from './stores/client-urls.ts'
+import { frontsOf } from './stores/fronts.ts'
+import { ServedStore } from './stores/served-store.ts'
 import { errorText } from './thrown.ts'
 import { readTlsFiles } from './tls/files.ts'
 import type { TlsOptions } from './tls/index.ts'
-import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
-
-/** Says something to whoever started the program: to people, or with `--json` to programs. */
-export type Say = (text: string, facts: Readonly<Record<string, unknown>>) => void
 
 /**
  * Runs a server until `stop` resolves, or until its database is lost for good, which is a failure. Resolves when
@@ -33,60 +30,86 @@ export async function serve(
   await tryTokenKeys(config, environment)
   // Before a data directory is made for a server that can't start.
   if (config.tls !== undefined) readTlsFiles(config.tls)
-  await tryPorts([...config.listenClientUrls, ...config.listenMetricsUrls])
-  const database = await openDatabase(config, log)
+  const addresses = addressesOf(config)
+  const storeUrls = addresses.flatMap(({ urls }) => urls)
+  await tryPorts([...new Set([...config.listenClientUrls, ...storeUrls, ...config.listenMetricsUrls])])
+  const schemas = addresses.map(({ schema }) => schema)
+  const database = await openDatabase(config, log, { schemas })
   const stopping = new AbortController()
-  const instruments = createInstruments(config.metrics)
-  addProcessMetrics(instruments.metrics)
-  let clientUrls = config.advertiseClientUrls
-  const application = compose({
-    sql: database.sql,
-    config,
-    environment,
-    instruments,
-    resident: true,
-    clientUrls: () => clientUrls,
+  const ofProcess = new Metrics()
+  addProcessMetrics(ofProcess)
+  const stores = addresses.map((address, at) => {
+    const store = new ServedStore(address, at, config, environment, database.sql)
+    store.instruments.metrics.include(ofProcess)
+    return store
   })
-  let compacting: Promise<void> | undefined
   const servers: HttpServers[] = []
   try {
-    // The first look at the store arms the timer of its leases.
-    await application.store.head()
+    await Promise.all(stores.map((store) => store.look()))
     const tls = tlsOptions(config, log)
-    const { context } = application
-    for (const [urls, serves] of [
-      [config.listenClientUrls, 'all'],
-      [config.listenMetricsUrls, 'operations'],
-    ] as const) {
-      const grpc = serves === 'all' ? createGrpcServer(context) : undefined
-      servers.push(await listen(urls, createGateway(context, serves), { grpc, tls }))
+    const listening: Listening = new Map()
+    for (const { urls, gateway, grpc } of frontsOf(config, stores, ofProcess)) {
+      const server = await listen(urls, gateway, { grpc, tls })
+      servers.push(server)
+      listening.set(urls, server.urls)
     }
-    if (config.retention !== undefined) {
-      compacting = runCompactor(
-        application.store,
-        config.retention,
-        environment,
-        instruments.triggerFailures,
-        stopping.signal,
-      )
-    }
-    const [clients, metrics] = servers.map(({ urls }) => urls)
-    // What is advertised as it was configured may have got its port only now.
-    clientUrls = clientUrls.map((url) => clients?.[config.listenClientUrls.indexOf(url)] ?? url)
-    sayReady({ clients, metrics, location: database.location }, config, say)
+    for (const store of stores) store.compactUntil(stopping.signal)
+    tellClients(stores, listening, config)
+    sayReady(readyOf(stores, listening, database, config), config, say)
     const lost = await Promise.race([stop.then(() => undefined), database.ended])
     log('info', 'stopping')
     stopping.abort()
-    application.endWatches()
+    for (const store of stores) store.endWatches()
     await Promise.all(servers.map((server) => server.stop()))
     if (lost !== undefined) throw lost
   } finally {
     stopping.abort()
     // Again, for those that did listen when another one couldn't.
     await Promise.all(servers.map((server) => server.stop()))
-    await compacting
-    await application.close()
+    await Promise.all(stores.map((store) => store.close()))
+    await database.sql.close()
     await database.close()
+  }
+}
+
+/** One store alone is on all URLs. */
+function addressesOf({ stores, schema, listenClientUrls }: Config): readonly StoreAddress[] {
+  return stores.length > 0 ? stores : [{ schema, urls: listenClientUrls, hosts: [] }]
+}
+
+/** Where it listens, with the ports that the system chose, by what was asked for. */
+type Listening = Map<readonly string[], readonly string[]>
+
+/** What is advertised as it was configured may have got its port only now. */
+function tellClients(stores: readonly ServedStore[], listening: Listening, config: Config): void {
+  const shared = listening.get(config.listenClientUrls)
+  const advertised = config.advertiseClientUrls.map(
+    (url) => shared?.[config.listenClientUrls.indexOf(url)] ?? url,
+  )
+  for (const store of stores) {
+    const { urls, hosts } = store.address
+    store.clientUrls =
+      config.stores.length === 0
+        ? advertised
+        : clientUrlsOf({ urls: listening.get(urls) ?? urls, hosts }, advertised)
+  }
+}
+
+function readyOf(
+  stores: readonly ServedStore[],
+  listening: Listening,
+  { location }: Database,
+  { stores: several, listenMetricsUrls }: Config,
+): Ready {
+  const metrics = listening.get(listenMetricsUrls) ?? []
+  return {
+    clients: [...listening].flatMap(([asked, urls]) => (asked === listenMetricsUrls ? [] : urls)),
+    metrics,
+    stores:
+      several.length === 0
+        ? []
+        : stores.map(({ address, clientUrls }) => ({ name: address.schema, urls: clientUrls })),
+    location,
   }
 }
 
@@ -102,31 +125,9 @@ async function tryTokenKeys({ authToken, authTokenTtl }: Config, { clock }: Envi
 
 function tlsOptions(config: Config, log: Log): TlsOptions | undefined {
   if (config.tls === undefined) return undefined
-  const urls = [...config.listenClientUrls, ...config.listenMetricsUrls, ...config.advertiseClientUrls]
-  const hosts = [...new Set(urls.map(hostOf))]
+  const { listenClientUrls, listenMetricsUrls, advertiseClientUrls, stores } = config
+  const ownUrls = stores.flatMap((store) => store.urls)
+  const urls = [...listenClientUrls, ...ownUrls, ...listenMetricsUrls, ...advertiseClientUrls]
+  const hosts = [...new Set([...urls.map(hostOf), ...stores.flatMap((store) => store.hosts)])]
   return { settings: config.tls, dataDir: config.dataDir, hosts, log }
-}
-
-interface Ready {
-  /** Where it listens, for clients and for whoever scrapes its metrics alone. */
-  readonly clients: readonly string[] | undefined
-  readonly metrics: readonly string[] | undefined
-  readonly location: string
-}
-
-function sayReady({ clients = [], metrics = [], location }: Ready, config: Config, say: Say): void {
-  const ignored = config.ignoredFlags
-  const meaning = ignored.length === 1 ? 'it means nothing here' : 'they mean nothing here'
-  const curl = firstCall(clients, config)
-  const lines = [
-    `edgetcd ${EDGETCD_VERSION} serves the API of etcd ${ETCD_VERSION}`,
-    '',
-    `  listening on  ${clients.join(', ')}`,
-    ...(metrics.length > 0 ? [`  metrics on    ${metrics.join(', ')}`] : []),
-    `  data in       ${location}`,
-    ...(ignored.length > 0 ? [`  ignored       ${ignored.join(', ')}: ${meaning}`] : []),
-    ...(curl === undefined ? [] : [`  try           ${curl}`]),
-    '',
-  ]
-  say(lines.join('\n'), { event: 'ready', listening: clients, metrics, data: location, ignored })
 }

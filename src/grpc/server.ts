@@ -9,6 +9,7 @@ import {
 import { EtcdError } from '../etcd/errors.ts'
 import type { RpcContext } from '../rpc/context.ts'
 import { RPCS, type Rpc } from '../rpc/rpcs.ts'
+import { type ContextsByHost, serveStreamByHost, serveUnaryByHost } from './by-host.ts'
 import { OpenCalls } from './call.ts'
 import { HEALTH_RPCS } from './health.ts'
 import { serveStream } from './stream.ts'
@@ -24,6 +25,11 @@ export interface GrpcServer {
   endCalls(): void
 }
 
+export interface GrpcOptions {
+  /** Whether whoever comes without a token is the user whom the client's certificate names. */
+  readonly certificatesNameUsers?: boolean | undefined
+}
+
 /** etcd's defaults. */
 const KEEPALIVE_INTERVAL_MS = 2 * 3_600_000
 const KEEPALIVE_TIMEOUT_MS = 20_000
@@ -33,11 +39,14 @@ const DRAIN_MS = 6_000
 
 /**
  * etcd's gRPC server over the services: messages are read and written here, and not by gRPC's library, so that what can't be
- * read is refused in Go's words.
+ * read is refused in Go's words. Where several etcds are served on its connections, a call's host name says which it means.
  */
-export function createGrpcServer(context: RpcContext): GrpcServer {
-  const server = new Server(grpcOptions())
-  const open = new OpenCalls()
+export function createGrpcServer(
+  context: RpcContext | ContextsByHost,
+  { certificatesNameUsers = false }: GrpcOptions = {},
+): GrpcServer {
+  const server = new Server(channelOptions())
+  const open = new OpenCalls(certificatesNameUsers)
   const byService = new Map<string, Rpc[]>()
   for (const rpc of [...RPCS.values(), ...HEALTH_RPCS]) {
     byService.set(rpc.service, [...(byService.get(rpc.service) ?? []), rpc])
@@ -57,7 +66,7 @@ export function createGrpcServer(context: RpcContext): GrpcServer {
 }
 
 /** etcd's own: no limit on what it sends, or on the calls of a connection; what it receives is measured when it is read. */
-function grpcOptions(): ChannelOptions {
+function channelOptions(): ChannelOptions {
   return {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
@@ -89,12 +98,18 @@ function definitionOf(service: string, rpcs: readonly Rpc[]): ServiceDefinition 
 function implementationOf(
   rpcs: readonly Rpc[],
   open: OpenCalls,
-  context: RpcContext,
+  context: RpcContext | ContextsByHost,
 ): UntypedServiceImplementation {
-  return Object.fromEntries(
-    rpcs.map((rpc) => [
-      rpc.method,
-      rpc.kind === 'unary' ? serveUnary(rpc, open, context) : serveStream(rpc, open, context),
-    ]),
-  )
+  return Object.fromEntries(rpcs.map((rpc) => [rpc.method, handlerOf(rpc, open, context)]))
+}
+
+function handlerOf(rpc: Rpc, open: OpenCalls, context: RpcContext | ContextsByHost) {
+  if (isByHost(context)) {
+    return rpc.kind === 'unary' ? serveUnaryByHost(rpc, open, context) : serveStreamByHost(rpc, open, context)
+  }
+  return rpc.kind === 'unary' ? serveUnary(rpc, open, context) : serveStream(rpc, open, context)
+}
+
+function isByHost(context: RpcContext | ContextsByHost): context is ContextsByHost {
+  return context instanceof Map
 }

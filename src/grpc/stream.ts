@@ -10,7 +10,8 @@ import { decode, encode } from './message.ts'
 import { statusOf } from './status.ts'
 
 type Message = MessageInitShape<DescMessage>
-type Surface = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
+/** A call of a stream, as gRPC's library has it. */
+export type Surface = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
 
 /** What answers a streaming RPC, with one request or with many. */
 export function serveStream(

@@ -31,6 +31,15 @@ export interface Histogram {
 /** A registry. Metrics appear in the order in which they were made. */
 export class Metrics {
   readonly #families: Family[] = []
+  readonly #included: { readonly families: readonly Family[]; readonly labels: string }[] = []
+
+  /** Tells of what another registry has, too, though not of what that one includes; `labels` stand before its own. */
+  include(other: Metrics, labels: Readonly<Record<string, string>> = {}): void {
+    this.#included.push({
+      families: other.#families,
+      labels: formatLabels(Object.keys(labels), Object.values(labels)),
+    })
+  }
 
   /** A number that only grows, one a combination of label values; `labels(...)` gives it, at no cost later. */
   counter(name: string, help: string, labelNames: readonly string[] = []) {
@@ -90,16 +99,20 @@ export class Metrics {
     this.#families.push({ name, help, kind, samples })
   }
 
-  /** All metrics as text. */
+  /** All metrics as text. What has one name stands together, wherever it comes from. */
   text(): string {
-    const lines: string[] = []
-    for (const { name, help, kind, samples } of this.#families) {
-      lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`)
-      for (const { suffix, labels, value } of samples()) {
-        lines.push(`${name}${suffix}${labels === '' ? '' : `{${labels}}`} ${value}`)
+    const byName = new Map<string, string[]>()
+    for (const { families, labels: outer } of [{ families: this.#families, labels: '' }, ...this.#included]) {
+      for (const { name, help, kind, samples } of families) {
+        const lines = byName.get(name) ?? [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`]
+        byName.set(name, lines)
+        for (const { suffix, labels: inner, value } of samples()) {
+          const labels = [outer, inner].filter((each) => each !== '').join(',')
+          lines.push(`${name}${suffix}${labels === '' ? '' : `{${labels}}`} ${value}`)
+        }
       }
     }
-    return `${lines.join('\n')}\n`
+    return `${[...byName.values()].flat().join('\n')}\n`
   }
 }
 

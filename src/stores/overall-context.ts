@@ -1,0 +1,33 @@
+import type { Context } from '../gateway/context.ts'
+import { Metrics } from '../observe/metrics.ts'
+import type { ServedStore } from './served-store.ts'
+
+/**
+ * What is told on the ports for metrics where a server has several stores: of each store its metrics, labelled by its
+ * name, and of all together the health. Such a port answers no RPC, and one store's context does for the rest.
+ */
+export function overallContext(
+  first: ServedStore,
+  stores: readonly ServedStore[],
+  ofProcess: Metrics,
+): Context {
+  const metrics = new Metrics()
+  for (const { address, instruments } of stores)
+    metrics.include(instruments.metrics, { store: address.schema })
+  metrics.include(ofProcess)
+  const { context } = first
+  return {
+    ...context,
+    services: {
+      ...context.services,
+      health: async (call) => {
+        const alarms = await Promise.all(stores.map((store) => store.context.services.health(call)))
+        return alarms.flat()
+      },
+    },
+    instruments: { ...context.instruments, metrics },
+    sampleStore: async () => {
+      await Promise.all(stores.map((store) => store.context.sampleStore()))
+    },
+  }
+}

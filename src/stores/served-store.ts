@@ -1,0 +1,70 @@
+import { type Application, compose } from '../compose.ts'
+import type { Config } from '../config/config.ts'
+import type { StoreAddress } from '../config/store-addresses.ts'
+import type { Environment } from '../environment.ts'
+import type { Context } from '../gateway/context.ts'
+import { createInstruments, type Instruments } from '../observe/instruments.ts'
+import { runCompactor } from '../service/compactor/index.ts'
+import type { Sql } from '../store/sql.ts'
+import { shareOf } from './shared-sql.ts'
+
+/** One etcd that a process serves: everything of its own but the connections to the database. */
+export class ServedStore {
+  readonly address: StoreAddress
+  readonly instruments: Instruments
+  /** Where clients are told to find it. */
+  clientUrls: readonly string[] = []
+  readonly #application: Application
+  readonly #environment: Environment
+  readonly #config: Config
+  #compacting: Promise<void> | undefined
+
+  /** `at` is its place among the stores that share `sql`. */
+  constructor(address: StoreAddress, at: number, config: Config, environment: Environment, sql: Sql) {
+    this.address = address
+    this.#config = config
+    this.#environment = environment
+    this.instruments = createInstruments(config.metrics)
+    this.#application = compose({
+      sql: shareOf(sql, at),
+      config: { ...config, schema: address.schema },
+      environment,
+      instruments: this.instruments,
+      resident: true,
+      clientUrls: () => this.clientUrls,
+    })
+  }
+
+  get context(): Context {
+    return this.#application.context
+  }
+
+  /** Looks at the store for the first time, which arms the timer of its leases. */
+  async look(): Promise<void> {
+    await this.#application.store.head()
+  }
+
+  /** Compacts as configured, until the signal aborts. */
+  compactUntil(signal: AbortSignal): void {
+    const { retention } = this.#config
+    if (retention === undefined) return
+    const { triggerFailures } = this.instruments
+    this.#compacting = runCompactor(
+      this.#application.store,
+      retention,
+      this.#environment,
+      triggerFailures,
+      signal,
+    )
+  }
+
+  endWatches(): void {
+    this.#application.endWatches()
+  }
+
+  /** After what runs until a signal: finishes the writes that were accepted. The connections stay. */
+  async close(): Promise<void> {
+    await this.#compacting
+    await this.#application.close()
+  }
+}
