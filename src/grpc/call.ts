@@ -47,14 +47,17 @@ export class GrpcCall implements RpcRequest {
   readonly #metadata: Metadata
   readonly #ending = new AbortController()
   readonly #closed: () => void
+  #isOpen = true
 
   constructor(rpc: Rpc, call: Surface, certificateName: string | undefined, closed: () => void) {
     this.rpc = rpc
     this.certificateName = certificateName
     this.#metadata = call.metadata
     this.#closed = closed
-    // Also when the deadline is over: its client is told so by gRPC itself.
-    call.on('cancelled', () => this.end(EtcdError.of('Canceled')))
+    // Also when the deadline is over, whose client is told so by gRPC itself; and after every call that was answered.
+    call.on('cancelled', () => {
+      if (this.#isOpen) this.end(EtcdError.of('Canceled'))
+    })
     if (call.cancelled) this.end(EtcdError.of('Canceled'))
   }
 
@@ -77,6 +80,7 @@ export class GrpcCall implements RpcRequest {
 
   /** It has been answered. */
   close(): void {
+    this.#isOpen = false
     this.#closed()
   }
 }
