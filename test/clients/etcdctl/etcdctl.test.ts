@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startEdgetcd } from '../../support/edgetcd.ts'
+import { etcdBinary, type GatewayServer, startEtcd } from '../../support/etcd.ts'
+import { etcdctlBinary } from '../../support/go-clients.ts'
+import { temporaryDir } from '../../support/paths.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { normalise } from './normalise.ts'
+import { SCENARIOS } from './scenarios.ts'
+import { Session } from './session.ts'
+
+const [etcd, etcdctl] = await Promise.all([etcdBinary(), etcdctlBinary()])
+const missing = [etcd, etcdctl].flatMap((program) => ('missing' in program ? [program.missing] : []))
+for (const reason of missing) console.log(`skipped: ${reason}`)
+
+describe.skipIf(missing.length > 0)('etcdctl prints of edgetcd what it prints of etcd', () => {
+  const stack = new AsyncDisposableStack()
+  let servers: readonly GatewayServer[] = []
+  beforeAll(async () => {
+    if ('missing' in etcd) return
+    const postgres = stack.use(await startPostgres(18))
+    const started = [
+      await startEtcd(etcd.path),
+      await startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() }),
+    ]
+    for (const server of started) stack.use(server)
+    servers = started
+  })
+  afterAll(() => stack.disposeAsync())
+
+  it.each(SCENARIOS)('$name', async ({ steps }) => {
+    if ('missing' in etcdctl) return
+    const transcripts = await Promise.all(
+      servers.map(async ({ gateway: { url } }) => {
+        const names = { directory: temporaryDir('etcdctl') }
+        const session = new Session(etcdctl.path, url, names)
+        return normalise((await session.take(steps)).join('\n'), names)
+      }),
+    )
+    const [ofEtcd, ofEdgetcd] = transcripts
+    expect(ofEdgetcd).toBe(ofEtcd)
+  })
+})
