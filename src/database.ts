@@ -46,7 +46,7 @@ export async function openDatabase(
 ): Promise<Database> {
   const database =
     config.databaseUrl === undefined
-      ? await openEmbedded(config.dataDir, log, mustExist)
+      ? await openEmbedded(config.dataDir, schemas.length, log, mustExist)
       : openGiven(config.databaseUrl, schemas, log)
   try {
     for (const schema of schemas) await database.migrate(schema, mustExist)
@@ -66,7 +66,7 @@ function openGiven(url: string, schemas: readonly string[], log: Log): Database 
     throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
   }
   return {
-    sql: dialect.adapt(openPostgres(connection)),
+    sql: dialect.adapt(openPostgres(connection, schemas.length)),
     location: `${withoutPassword(url)}${names}`,
     ended: new Promise(() => {}),
     migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist, dialect).catch(explained),
@@ -75,12 +75,17 @@ function openGiven(url: string, schemas: readonly string[], log: Log): Database 
   }
 }
 
-async function openEmbedded(dataDir: string, log: Log, mustExist: boolean): Promise<Database> {
+async function openEmbedded(
+  dataDir: string,
+  stores: number,
+  log: Log,
+  mustExist: boolean,
+): Promise<Database> {
   if (mustExist && !existsSync(dataDir))
     throw new Error(`there is no store in ${resolve(dataDir)}; nothing was done`)
   const embedded = await startEmbedded({ dataDir, log })
   return {
-    sql: openPostgres(embedded.connection),
+    sql: openPostgres(embedded.connection, stores),
     location: `${resolve(dataDir)} (embedded PostgreSQL)`,
     ended: embedded.ended,
     migrate: (schema, mustExist) => migrate(embedded.connection, schema, log, mustExist),

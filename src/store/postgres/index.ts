@@ -10,14 +10,17 @@ import { beginSession } from './session.ts'
 
 /** The batch in flight, and lease calls beside it. */
 const WRITE_CONNECTIONS_MAX = 4
+/** Where stores share a database's connections, each may have a batch in flight, up to so many. */
+const SHARED_WRITE_CONNECTIONS_MAX = 16
 /** Reads that may take long. They wait for each other, and nobody else for them. */
 const LONG_CONNECTIONS_MAX = 4
 
 /**
  * Opens a PostgreSQL for a process that lives between requests: one pipelined connection for short reads, a few for
- * writes, and a few for long reads. Connects lazily, so it never fails itself; statements fail with a SqlError.
+ * writes, and a few for long reads, whatever the number of stores that share them. Connects lazily, so it never fails itself;
+ * statements fail with a SqlError.
  */
-export function openPostgres(config: ClientConfig): Sql {
+export function openPostgres(config: ClientConfig, stores = 1): Sql {
   const shared: ClientConfig = {
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -25,7 +28,8 @@ export function openPostgres(config: ClientConfig): Sql {
     ...config,
   }
   const short = new Pipeline({ ...shared, query_timeout: READ_TIMEOUT_MS }, { prepare: true, gather: true })
-  const writes = openPool(shared, WRITE_CONNECTIONS_MAX)
+  const others = Math.max(0, stores - 1)
+  const writes = openPool(shared, Math.min(WRITE_CONNECTIONS_MAX + others, SHARED_WRITE_CONNECTIONS_MAX))
   const long = openPool(shared, LONG_CONNECTIONS_MAX)
   // Waiting for a turn is not waiting for the database, which the pool's own queue takes it for.
   const turns = new Slots(LONG_CONNECTIONS_MAX)
