@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { Edgetcd } from '../support/edgetcd.ts'
 import type { Child } from '../support/process.ts'
 import type { Api } from './api.ts'
 import type { Programs } from './binaries.ts'
+import type { Store } from './store.ts'
 
 /** Everything that runs while the checks do. */
 export interface Cluster {
-  readonly store: Edgetcd
+  readonly store: Store
   readonly api: Api
   /** Another apiserver on the same store, which has no cache: its lists and watches are the store's own. */
   readonly uncached: Api
@@ -67,14 +67,4 @@ export async function rejection(what: string, promise: Promise<unknown>): Promis
 export async function kubectl(cluster: Cluster, ...args: string[]): Promise<string> {
   const { stdout } = await run(cluster.programs.kubectl, [`--kubeconfig=${cluster.kubeconfig}`, ...args])
   return stdout
-}
-
-/** How many keys of the store begin with `prefix`: what is really there, whatever the apiserver says. */
-export async function keysInStore(cluster: Cluster, prefix: string): Promise<number> {
-  const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)
-  const encode = (key: string) => Buffer.from(key).toString('base64')
-  const range = { key: encode(prefix), range_end: encode(end), count_only: true }
-  const { status, body } = await cluster.store.gateway.call('/v3/kv/range', range)
-  expect(status === 200, `the store answered ${status}`)
-  return Number(body.count ?? 0)
 }

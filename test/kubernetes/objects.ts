@@ -1,5 +1,5 @@
 import { ApiError, type KubeObject } from './api.ts'
-import { type Check, type Cluster, eventually, expect, keysInStore, rejection } from './check.ts'
+import { type Check, type Cluster, eventually, expect, rejection } from './check.ts'
 
 const CLIENTS = 16
 const INCREMENTS = 10
@@ -17,8 +17,7 @@ export const OBJECT_CHECKS: readonly Check[] = [
   { name: 'an object waits for its finalizer', run: finalizer },
 ]
 
-async function customResources(cluster: Cluster): Promise<string> {
-  const { api } = cluster
+async function customResources({ api, store }: Cluster): Promise<string> {
   await api.create(DEFINITIONS, widgetDefinition())
   await eventually('the resource is served', async () => (await api.list(WIDGETS)).items.length === 0)
   for (let size = 0; size < 10; size++) await api.create(WIDGETS, widget(`widget-${size}`, size))
@@ -28,7 +27,7 @@ async function customResources(cluster: Cluster): Promise<string> {
   expect(changed.status?.ready === true, 'the status was not written')
   await api.delete(`${DEFINITIONS}/widgets.example.com`)
   await eventually('no widgets in the store', async () => {
-    return (await keysInStore(cluster, '/registry/example.com/widgets/')) === 0
+    return (await store.keysBelow('/registry/example.com/widgets/')) === 0
   })
   return '10 objects'
 }

@@ -6,18 +6,17 @@
  * The first run builds Kubernetes from its Go module (a quarter of an hour on two cores); EDGETCD_KUBERNETES_BIN names a
  * directory that has its programs already. Prints a line for each check and, alone on the last line, `N passed, N failed`.
  */
-import { readFileSync } from 'node:fs'
-import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { etcdBinary, startEtcd } from '../support/etcd.ts'
-import { temporaryDir } from '../support/paths.ts'
 import { KUBERNETES_VERSION, kubernetesPrograms, type Programs } from './binaries.ts'
 import type { Check, Cluster } from './check.ts'
 import * as controlPlane from './control-plane.ts'
+import { CRASH_CHECKS } from './crash.ts'
 import { ELECTION_CHECKS } from './election.ts'
 import { EMOJIVOTO_CHECKS } from './emojivoto.ts'
 import { type LoadResult, loadByTurns } from './load.ts'
 import { OBJECT_CHECKS } from './objects.ts'
 import { COMPACTION_SECONDS, EVENT_TTL_SECONDS, PAST_CHECKS } from './past.ts'
+import { Store } from './store.ts'
 import { WATCH_CHECKS } from './watching.ts'
 import { WORKLOAD_CHECKS } from './workloads.ts'
 
@@ -27,6 +26,7 @@ const CHECKS = [
   ...OBJECT_CHECKS,
   ...WATCH_CHECKS,
   ...PAST_CHECKS,
+  ...CRASH_CHECKS,
   ...ELECTION_CHECKS,
 ]
 
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
 /** The whole control plane on an edgetcd of its own, with every check in turn. */
 async function checkCluster(programs: Programs): Promise<void> {
   const files = controlPlane.makeClusterFiles()
-  await using store = await startEdgetcd({ dataDir: temporaryDir('edgetcd') })
+  await using store = await Store.start()
   await using server = await controlPlane.startApiserver(
     ...[programs, files, store.url],
     ...[`--event-ttl=${EVENT_TTL_SECONDS}s`, `--etcd-compaction-interval=${COMPACTION_SECONDS}s`],
@@ -68,7 +68,7 @@ async function checkCluster(programs: Programs): Promise<void> {
     console.log(`     Kubernetes ${KUBERNETES_VERSION} is up on ${store.url}`)
     const cluster: Cluster = { store, api, uncached: uncached.api, kubeconfig, programs, scheduler }
     for (const check of CHECKS) await report(check.name, () => check.run(cluster))
-    console.log(`     edgetcd has ${memoryMb(store)} MB resident`)
+    console.log(`     edgetcd has ${store.memoryMb()} MB resident`)
   } finally {
     await Promise.all([scheduler, ...others].map((child) => child.stop()))
   }
@@ -79,7 +79,7 @@ async function compareLoad(programs: Programs): Promise<void> {
   const binary = await etcdBinary()
   if ('missing' in binary) throw new Error(binary.missing)
   await using etcd = await startEtcd(binary.path, '--unsafe-no-fsync=false')
-  await using edgetcd = await startEdgetcd({ dataDir: temporaryDir('edgetcd') })
+  await using edgetcd = await Store.start()
   await using onEtcd = await startAlone(programs, etcd.gateway.url)
   await using onEdgetcd = await startAlone(programs, edgetcd.url)
   const results = await loadByTurns({ etcd: onEtcd.api, edgetcd: onEdgetcd.api })
@@ -116,12 +116,6 @@ async function report(name: Check['name'], run: () => Promise<string | undefined
     console.log(`FAIL ${name}`)
     console.error(error)
   }
-}
-
-/** What the server's process holds in memory, without its PostgreSQL; Linux tells. */
-function memoryMb({ child }: Edgetcd): string {
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-  return (Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024).toFixed(0)
 }
 
 await main()

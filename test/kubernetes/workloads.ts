@@ -1,5 +1,5 @@
 import type { Api, KubeObject } from './api.ts'
-import { type Check, type Cluster, eventually, expect, keysInStore } from './check.ts'
+import { type Check, type Cluster, eventually, expect } from './check.ts'
 
 const NODES = 5
 const SCALED_TO = 20
@@ -76,8 +76,7 @@ async function jobCompletes({ api }: Cluster): Promise<undefined> {
   return undefined
 }
 
-async function namespaceCascades(cluster: Cluster): Promise<string> {
-  const { api } = cluster
+async function namespaceCascades({ api, store }: Cluster): Promise<string> {
   await api.create(`/api/v1/namespaces/${NAMESPACE}/configmaps`, { metadata: { name: 'some' } })
   await api.create(`/api/v1/namespaces/${NAMESPACE}/secrets`, { metadata: { name: 'some' } })
   const { items } = await api.list(`/api/v1/namespaces/${NAMESPACE}/pods`)
@@ -88,7 +87,7 @@ async function namespaceCascades(cluster: Cluster): Promise<string> {
   })
   const resources = ['pods', 'deployments', 'replicasets', 'jobs', 'configmaps', 'secrets', 'serviceaccounts']
   for (const resource of resources) {
-    const left = await keysInStore(cluster, `/registry/${resource}/${NAMESPACE}/`)
+    const left = await store.keysBelow(`/registry/${resource}/${NAMESPACE}/`)
     expect(left === 0, `${left} ${resource} are left in the store`)
   }
   return `${items.length} pods and six other kinds of objects`
