@@ -1,46 +1,12 @@
 import { expect, it } from 'vitest'
+import { COUNTER, incrementUntil, upTo } from '../support/counter.ts'
 import { startEdgetcd } from '../support/edgetcd.ts'
-import { b64, Gateway, type TxnAnswer, text } from '../support/gateway.ts'
+import { b64, Gateway, text } from '../support/gateway.ts'
 import { POSTGRES_VERSIONS, postgresMissing, startPostgres } from '../support/postgres.ts'
 import { watch } from '../support/watching.ts'
 
 const CLIENTS = 64
 const DURATION_MS = 10_000
-const KEY = 'counter'
-
-interface Register {
-  readonly value: number
-  readonly modRevision: string
-}
-
-/** Adds one to the counter if nobody else did meanwhile: the revision of the write, or what the counter is now. */
-async function increment(gateway: Gateway, seen: Register): Promise<{ revision: number } | Register> {
-  const txn = await gateway.ok<TxnAnswer>('/v3/kv/txn', {
-    compare: [{ key: b64(KEY), target: 'MOD', mod_revision: seen.modRevision }],
-    success: [{ request_put: { key: b64(KEY), value: b64(String(seen.value + 1)) } }],
-    failure: [{ request_range: { key: b64(KEY) } }],
-  })
-  if (txn.succeeded) return { revision: Number(txn.header.revision) }
-  const kv = txn.responses?.[0]?.response_range?.kvs?.[0]
-  if (!kv) throw new Error('the counter is gone')
-  return { value: Number(text(kv.value ?? '')), modRevision: kv.mod_revision }
-}
-
-/** One client: increments until the time is over. Gives the revisions of its increments. */
-async function incrementUntil(deadline: number, gateway: Gateway): Promise<number[]> {
-  const revisions: number[] = []
-  let seen: Register = { value: 0, modRevision: '0' }
-  while (Date.now() < deadline) {
-    const outcome = await increment(gateway, seen)
-    if ('revision' in outcome) {
-      revisions.push(outcome.revision)
-      seen = { value: seen.value + 1, modRevision: String(outcome.revision) }
-    } else seen = outcome
-  }
-  return revisions
-}
-
-const upTo = (count: number, first: number) => Array.from({ length: count }, (_, i) => first + i)
 
 for (const version of POSTGRES_VERSIONS) {
   it.skipIf(postgresMissing(version))(
@@ -53,9 +19,11 @@ for (const version of POSTGRES_VERSIONS) {
       const servers = await Promise.all([start(), start()])
       await using _first = servers[0]
       await using _second = servers[1]
-      const watchers = await Promise.all(servers.map((server) => watch(server.gateway, { key: b64(KEY) })))
+      const watchers = await Promise.all(
+        servers.map((server) => watch(server.gateway, { key: b64(COUNTER) })),
+      )
 
-      await servers[0].gateway.put(KEY, '0')
+      await servers[0].gateway.put(COUNTER, '0')
       const deadline = Date.now() + DURATION_MS
       const clients = upTo(CLIENTS, 0).map((i) => new Gateway((servers[i % 2] ?? servers[0]).url))
       const perClient = await Promise.all(clients.map((client) => incrementUntil(deadline, client)))
@@ -67,7 +35,7 @@ for (const version of POSTGRES_VERSIONS) {
       expect(revisions, 'every increment has a revision of its own, none is skipped').toEqual(
         upTo(revisions.length, 3),
       )
-      const counter = await servers[1].gateway.get(KEY)
+      const counter = await servers[1].gateway.get(COUNTER)
       expect(text(counter?.value ?? ''), 'no increment is lost').toBe(String(revisions.length))
 
       for (const watcher of watchers) {

@@ -6,6 +6,7 @@ import { temporaryDir } from '../support/paths.ts'
 import { type PostgresVersion, postgresMissing, startPostgres } from '../support/postgres.ts'
 import { type WayName, WORKER_WAYS } from '../support/worker-ways.ts'
 import { startWorkerd } from '../support/workerd.ts'
+import { startYugabyteDbStandIn, type YugabyteDbOptions } from '../support/yugabytedb.ts'
 
 /** One way to run edgetcd, as the compatibility table names it. */
 export interface Deployment {
@@ -62,6 +63,28 @@ const embedded: Deployment = {
   },
 }
 
+/** YugabyteDB's dialect on a PostgreSQL that passes for it, under the isolation that READ COMMITTED is there. */
+function onStandIn(name: string, isolation: string, options: YugabyteDbOptions): Deployment {
+  return {
+    name,
+    title: `Node, YugabyteDB's dialect on PostgreSQL 18, ${isolation}`,
+    missing: postgresMissing(18),
+    async start() {
+      const postgres = await startPostgres(18)
+      const database = await startYugabyteDbStandIn(postgres, options)
+      const server = await startEdgetcd({ databaseUrl: database.url })
+      return {
+        gateway: server.gateway,
+        async [Symbol.asyncDispose]() {
+          await server[Symbol.asyncDispose]()
+          await database[Symbol.asyncDispose]()
+          await postgres[Symbol.asyncDispose]()
+        },
+      }
+    },
+  }
+}
+
 /** What the Worker's role may not up to PostgreSQL 16. */
 const ROLE_KNOWN = {
   'defragment and snapshot':
@@ -88,6 +111,8 @@ export const DEPLOYMENTS: readonly Deployment[] = [
   inWorkerd('workerd-neon', 'workerd, Neon', 18, 'neon'),
   inWorkerd('workerd-coordinator', 'workerd, Durable Object', 18, 'hyperdrive+coordinator'),
   inWorkerd('workerd-neon-coordinator', 'workerd, Neon, Durable Object', 18, 'neon+coordinator'),
+  onStandIn('node-yugabytedb', 'READ COMMITTED', {}),
+  onStandIn('node-yugabytedb-snapshots', 'snapshot isolation', { snapshotIsolation: true }),
 ]
 
 /** etcd itself, to record answers from and to check the scenarios against; run only when it is named. */
