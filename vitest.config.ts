@@ -72,7 +72,7 @@ export default defineConfig({
           name: 'clients',
           include: ['test/clients/**/*.test.ts'],
           ...servers,
-          globalSetup: [build, 'test/support/build-etcd.ts'],
+          globalSetup: [build, 'test/support/build-etcd.ts', 'test/support/build-go-clients.ts'],
         },
       },
     ],

@@ -5,6 +5,8 @@ import type { Config } from './config/config.ts'
 import { withLibpqModes, withoutPassword, withPostgresScheme } from './database-url.ts'
 import type { Log } from './environment.ts'
 import { dialectOf } from './store/dialect/choose.ts'
+import type { Dialect } from './store/dialect/dialect.ts'
+import { POSTGRES } from './store/dialect/postgres.ts'
 import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
 import { openPostgres } from './store/postgres/index.ts'
@@ -15,6 +17,7 @@ import { errorText } from './thrown.ts'
 /** The database that a command works on. */
 export interface Database {
   readonly sql: Sql
+  readonly dialect: Dialect
   /** Where the data is, for people; without secrets. */
   readonly location: string
   /** Resolves, with the reason, when the database can't come back by itself. */
@@ -67,6 +70,7 @@ function openGiven(url: string, schemas: readonly string[], log: Log): Database 
   }
   return {
     sql: dialect.adapt(openPostgres(connection, schemas.length)),
+    dialect,
     location: `${withoutPassword(url)}${names}`,
     ended: new Promise(() => {}),
     migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist, dialect).catch(explained),
@@ -86,6 +90,7 @@ async function openEmbedded(
   const embedded = await startEmbedded({ dataDir, log })
   return {
     sql: openPostgres(embedded.connection, stores),
+    dialect: POSTGRES,
     location: `${resolve(dataDir)} (embedded PostgreSQL)`,
     ended: embedded.ended,
     migrate: (schema, mustExist) => migrate(embedded.connection, schema, log, mustExist),

@@ -63,6 +63,8 @@ export const LIMITS = {
   watchRecentMs: 5_000,
   /** etcd: an answer above this size is split when the watch asked for fragments. */
   watchFragmentBytes: 1_572_864 + 512 * 1024,
+  /** etcd: three election timeouts without a leader, and the streams end that require one. */
+  noLeaderMs: 3_000,
   /** etcd's tick for watches that start in the past. */
   watchCatchUpTickMs: 100,
   /** How long the first message of a watch stands alone on the wire. */

@@ -69,7 +69,7 @@ export class GrpcCall implements RpcRequest {
   /** The metadata by the names that the gateway gives them; gRPC minds the deadline itself. */
   readonly header = (name: string): string | undefined => {
     if (name === 'grpc-timeout') return undefined
-    const [value] = this.#metadata.get(name === 'grpc-metadata-token' ? 'token' : name)
+    const [value] = this.#metadata.get(name.replace(/^grpc-metadata-/, ''))
     return value === undefined ? undefined : String(value)
   }
 

@@ -68,6 +68,11 @@ class RequestCall implements Call {
   }
 }
 
+/** Whether a client wants no stream of a server that has no leader, which is metadata as the token is. */
+export function requiresLeader(request: RpcRequest): boolean {
+  return request.header('grpc-metadata-hasleader') === 'true'
+}
+
 /**
  * The token, with which a client says who it is. etcd looks for the metadata `token` first, then for `authorization`; the
  * scheme before it may be left out, but has to be spelled like this.

@@ -4,7 +4,7 @@ import type { Call } from '../service/call.ts'
 import type { RpcContext } from './context.ts'
 import { toEtcdError } from './failure.ts'
 import { Lifetime, readTimeout } from './lifetime.ts'
-import { callOf, type RpcRequest, readToken } from './request.ts'
+import { callOf, type RpcRequest, readToken, requiresLeader } from './request.ts'
 import type { StreamRpc } from './rpcs.ts'
 
 /** The reason to end a stream cleanly, as if the service had: the server stops. */
@@ -43,7 +43,10 @@ export class StreamCall<Message> {
     token = readToken(this.#request),
   ): Promise<void> {
     const timeoutMs = readTimeout(this.#request.header('grpc-timeout'))
-    const call = callOf(this.#lifetime.signal, token, this.#request.certificateName)
+    const call = {
+      ...callOf(this.#lifetime.signal, token, this.#request.certificateName),
+      requiresLeader: requiresLeader(this.#request),
+    }
     const messages = await start(call)
     if (timeoutMs !== undefined) {
       this.#lifetime.endAfter(timeoutMs, this.#context.environment.clock, EtcdError.of('DeadlineExceeded'))

@@ -8,6 +8,8 @@ export interface Call {
   readonly token?: string
   /** The common name of the client's certificate, where that says who somebody without a token is. */
   readonly certificateName?: string
+  /** Whether a stream has to end when the store can't be read: its client goes elsewhere rather than wait. */
+  readonly requiresLeader?: boolean
 }
 
 /** A unary RPC. Fails with an EtcdError. */

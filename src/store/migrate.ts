@@ -12,9 +12,6 @@ import { inTransaction } from './transaction.ts'
 export const checksumOf = ({ functions }: Dialect): string =>
   createHash('sha256').update(functions.join('\n')).digest('hex')
 
-/** The checksum of a store on PostgreSQL. */
-export const FUNCTIONS_CHECKSUM = checksumOf(POSTGRES)
-
 /**
  * Brings a database to this edgetcd's schema: the missing migrations, then the engine's functions when they differ.
  *

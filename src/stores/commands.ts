@@ -75,10 +75,13 @@ export async function recoverStore(command: Command, bump: bigint): Promise<void
 /** `edgetcd stores list`. */
 export async function listStores({ config, environment, say }: Command): Promise<void> {
   const database = await openDatabase(config, environment.log, { schemas: [], mustExist: true })
+  const { dialect } = database
   await closing(database, async () => {
     const stores = await database.transaction(async (client) => {
       const facts: StoreFacts[] = []
-      for (const schema of await findStores(client)) facts.push(await readFacts(client, schema))
+      for (const schema of await findStores(client, dialect)) {
+        facts.push(await readFacts(client, schema, dialect))
+      }
       return facts
     })
     say(listText(stores, database.location), {
@@ -123,13 +126,14 @@ const WHAT_TO_DO = { older: 'run edgetcd migrate', newer: 'by a newer edgetcd' }
 export async function dropNamed({ line, config, environment, say }: Command): Promise<void> {
   const { schema = '', yes } = line.dropped ?? {}
   const database = await openDatabase(config, environment.log, { schemas: [], mustExist: true })
+  const { dialect } = database
   await closing(database, async () => {
     const done = await database.transaction(async (client) => {
-      const stores = await findStores(client)
+      const stores = await findStores(client, dialect)
       if (!stores.includes(schema)) return { refused: notThere(schema, stores, database.location) }
-      const store = await readFacts(client, schema)
+      const store = await readFacts(client, schema, dialect)
       if (yes !== schema) return { refused: unconfirmed(store, yes) }
-      const needed = await dropStore(client, schema)
+      const needed = await dropStore(client, schema, dialect)
       return needed === undefined ? { store } : { refused: notAlone(schema, needed) }
     })
     if (done.refused !== undefined) throw new ConfigError(done.refused)
@@ -160,7 +164,7 @@ function unconfirmed(store: StoreFacts, yes: string | undefined): string {
 }
 
 function notAlone(schema: string, needed: string): string {
-  return `nothing was dropped: something that isn't edgetcd's lies in schema ${schema} or needs it. Move or drop that first:\n${needed}`
+  return `nothing was dropped: something that isn't edgetcd's lies in schema ${schema} or needs it. Move or drop that first: ${needed}`
 }
 
 interface OneOfSeveral {
@@ -181,7 +185,7 @@ async function eachStore(command: Command, work: (store: OneOfSeveral) => Promis
   const alone = named.length === 1 && !all
   const database = await openDatabase(config, environment.log, { schemas: [], mustExist: all })
   await closing(database, async () => {
-    const schemas = all ? await database.transaction(findStores) : named
+    const schemas = all ? await database.transaction((client) => findStores(client, database.dialect)) : named
     if (schemas.length === 0)
       say(`no stores: ${database.location}`, { event: 'no stores', data: database.location })
     const failures: string[] = []

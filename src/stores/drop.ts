@@ -1,24 +1,49 @@
 import { type Client, DatabaseError } from 'pg'
-import { FUNCTIONS, MIGRATIONS } from '../store/migrations.ts'
+import type { Dialect } from '../store/dialect/dialect.ts'
 import { quoteIdentifier } from '../store/statement.ts'
 
 /** Made by migrating itself, for its notes. */
 const NOTES = ['migration', 'function_set']
 
+/** A server that still works on the store holds its tables for as long as a request takes. */
+const LOCK_TIMEOUT = '10s'
+
 /** PostgreSQL's code for what can't be dropped because something else needs it. */
 const STILL_NEEDED = '2BP01'
 
+/** What a store consists of, by name. */
+interface Made {
+  readonly tables: readonly string[]
+  readonly functions: readonly string[]
+}
+
 /**
  * Drops a store: what edgetcd made in the schema, and the schema, and nothing that somebody else made. Where there is such
- * a thing, nothing is dropped and the names of those are given. Within a transaction of the caller's, under the lock that migrating takes, so that no server
- * makes the store anew meanwhile.
+ * a thing, nothing is dropped, and what it is is told. To be called in a transaction; under the lock that migrating takes,
+ * so that no server makes the store anew meanwhile.
  */
-export async function dropStore(client: Client, schema: string): Promise<string | undefined> {
+export async function dropStore(
+  client: Client,
+  schema: string,
+  dialect: Dialect,
+): Promise<string | undefined> {
+  const made = {
+    tables: [
+      ...NOTES,
+      ...namesMade(
+        dialect.migrations.map(({ sql }) => sql),
+        'table',
+      ),
+    ],
+    functions: namesMade(dialect.functions, 'function'),
+  }
   await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
-  await client.query(`set local lock_timeout = '10s'`)
+  await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`)
+  const others = await madeByOthers(client, schema, made)
+  if (others.length > 0) return others.join(', ')
   await client.query('savepoint whole')
   try {
-    await dropOurs(client, schema)
+    await dropOurs(client, schema, made)
     return undefined
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.code !== STILL_NEEDED) throw error
@@ -27,25 +52,31 @@ export async function dropStore(client: Client, schema: string): Promise<string 
   }
 }
 
-/** Without `cascade`: PostgreSQL itself refuses where anything else is in the schema or depends on it. */
-async function dropOurs(client: Client, schema: string): Promise<void> {
+/** Asked first, since an engine without transactions for this would have dropped the rest before it refuses. */
+async function madeByOthers(client: Client, schema: string, made: Made): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and c.relname <> all($2)
+     union all
+     select p.proname || '()' from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname = $1 and p.proname <> all($3)`,
+    [schema, made.tables, made.functions],
+  )
+  return rows.map(({ name }) => `${schema}.${name}`)
+}
+
+/** Without `cascade`: PostgreSQL itself refuses where something elsewhere depends on it. */
+async function dropOurs(client: Client, schema: string, made: Made): Promise<void> {
   const name = quoteIdentifier(schema)
   const { rows } = await client.query<{ signature: string }>(
     `select format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) as signature
        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where n.nspname = $1 and p.proname = any($2)`,
-    [schema, namesMade(FUNCTIONS, 'function')],
+      where n.nspname = $1`,
+    [schema],
   )
   if (rows.length > 0) await client.query(`drop routine ${rows.map((row) => row.signature).join(', ')}`)
-  const tables = [
-    ...NOTES,
-    ...namesMade(
-      MIGRATIONS.map(({ sql }) => sql),
-      'table',
-    ),
-  ]
-  await client.query(`drop table ${tables.map((table) => `${name}.${table}`).join(', ')}`)
-  // One that was made for this role by another stays, empty; and what has no schema public surprises everybody.
+  await client.query(`drop table ${made.tables.map((table) => `${name}.${table}`).join(', ')}`)
+  // One that was made for this role by another stays, empty; and a database without a schema public surprises everybody.
   const { rowCount } = await client.query(
     `select from pg_namespace where nspname = $1 and nspname <> 'public' and pg_has_role(nspowner, 'usage')`,
     [schema],

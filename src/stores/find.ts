@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
-import { FUNCTIONS_CHECKSUM } from '../store/migrate.ts'
-import { MIGRATIONS } from '../store/migrations.ts'
+import type { Dialect } from '../store/dialect/dialect.ts'
+import { checksumOf } from '../store/migrate.ts'
 import { quoteIdentifier } from '../store/statement.ts'
 
 /** What is told of a store without asking a server. */
@@ -26,7 +26,7 @@ const MARKS = [
 ]
 
 /** The schemas of a database that hold a store whose tables this role may read, by name. */
-export async function findStores(client: Client): Promise<string[]> {
+export async function findStores(client: Client, dialect: Dialect): Promise<string[]> {
   const { rows } = await client.query<{ schema: string }>(
     `select n.nspname as schema
        from pg_namespace n join pg_class c on c.relnamespace = n.oid join pg_attribute a on a.attrelid = c.oid
@@ -37,15 +37,15 @@ export async function findStores(client: Client): Promise<string[]> {
     [MARKS],
   )
   const stores: string[] = []
-  for (const { schema } of rows) if (await wasMigrated(client, schema)) stores.push(schema)
+  for (const { schema } of rows) if (await wasMigrated(client, schema, dialect)) stores.push(schema)
   return stores
 }
 
 /** The first migration is what makes a schema a store. */
-async function wasMigrated(client: Client, schema: string): Promise<boolean> {
+async function wasMigrated(client: Client, schema: string, { migrations }: Dialect): Promise<boolean> {
   const { rowCount } = await client.query(
     `select from ${quoteIdentifier(schema)}.migration where number = 1 and name = $1`,
-    [MIGRATIONS[0]?.name],
+    [migrations[0]?.name],
   )
   return rowCount === 1
 }
@@ -60,7 +60,7 @@ interface FactsRow {
 }
 
 /** Reads what there is to tell of a store. Counting its keys walks an index: half a second for some millions. */
-export async function readFacts(client: Client, schema: string): Promise<StoreFacts> {
+export async function readFacts(client: Client, schema: string, dialect: Dialect): Promise<StoreFacts> {
   const name = quoteIdentifier(schema)
   const { rows } = await client.query<FactsRow>(
     `select h.revision, (select count(*) from ${name}.kv) as keys, m.number, m.name as migration, f.checksum,
@@ -80,11 +80,12 @@ export async function readFacts(client: Client, schema: string): Promise<StoreFa
     keys: BigInt(keys),
     size: BigInt(size),
     migration,
-    version: versionOf(row),
+    version: versionOf(row, dialect),
   }
 }
 
-function versionOf({ number, checksum }: FactsRow): StoreFacts['version'] {
-  if (number > MIGRATIONS.length) return 'newer'
-  return number === MIGRATIONS.length && checksum === FUNCTIONS_CHECKSUM ? 'current' : 'older'
+function versionOf({ number, checksum }: FactsRow, dialect: Dialect): StoreFacts['version'] {
+  const newest = dialect.migrations.length
+  if (number > newest) return 'newer'
+  return number === newest && checksum === checksumOf(dialect) ? 'current' : 'older'
 }

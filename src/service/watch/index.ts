@@ -39,7 +39,7 @@ export interface WatchMetrics {
 /**
  * etcd's Watch RPC and the long poll (invariant 7): events are read from the log by position, so each watch sees every
  * event of its range once, in order, no revision split (but into fragments, when asked for), for as long as the log
- * holds them. While the database is away, watches wait.
+ * holds them. While the database is away, watches wait; streams whose client requires a leader end.
  */
 export function createWatch(dependencies: WatchDependencies): WatchService {
   const context = new WatchContext(dependencies)

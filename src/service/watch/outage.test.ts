@@ -26,6 +26,33 @@ describe('the database away', () => {
     }
   })
 
+  test('a stream that requires a leader ends when it is away for long, and only then', async () => {
+    const { log, clock, service, open } = openService()
+    const demanding = open({ requiresLeader: true }).create({ key: bytes('a') })
+    const patient = open().create({ key: bytes('a') })
+    await demanding.read()
+    await patient.read()
+    log.isAway = true
+    await clock.pass(LIMITS.noLeaderMs / 2)
+    log.isAway = false
+    await clock.pass(5_000)
+    expect(service.metrics.streams).toBe(2)
+    log.isAway = true
+    const outcome = expect(demanding.read()).rejects.toThrow('etcdserver: no leader')
+    await clock.pass(LIMITS.noLeaderMs + 2_000)
+    await outcome
+    expect(service.metrics.streams).toBe(1)
+    const late = open({ requiresLeader: true }).create({ key: bytes('a') })
+    const refused = expect(late.read()).rejects.toThrow('etcdserver: no leader')
+    await clock.pass(2_000)
+    await refused
+    log.isAway = false
+    await clock.pass(5_000)
+    log.put('a')
+    expect(short(await patient.read()).events).toEqual(['+a@2'])
+    patient.leave()
+  })
+
   test('a new stream fails in time with the error of the store, so that its client can go elsewhere', async () => {
     for (const startRevision of [0n, 1n]) {
       const { log, clock, service, open } = openService()

@@ -34,6 +34,7 @@ export class WatchStream implements WatchOwner, Waiting {
   private readonly closing = new AbortController()
   private readonly byId = new Map<bigint, Watch>()
   private nextId = 0n
+  private readonly stopAwaitingLeader: (() => void) | undefined
   private answered = false
   private ticking = false
   private resume: (() => void) | undefined
@@ -50,6 +51,11 @@ export class WatchStream implements WatchOwner, Waiting {
       broken: (error) => this.broken(error),
     })
     context.waiting.add(this)
+    if (call.requiresLeader === true) {
+      this.stopAwaitingLeader = this.log.tail.whileAway((lastsMs) => {
+        if (lastsMs >= LIMITS.noLeaderMs) this.fail(EtcdError.of('NoLeader'))
+      })
+    }
   }
 
   get watches(): number {
@@ -97,6 +103,7 @@ export class WatchStream implements WatchOwner, Waiting {
     for (const watch of this.byId.values()) this.detach(watch)
     this.byId.clear()
     this.outbox.end()
+    this.stopAwaitingLeader?.()
     this.log.release()
     this.context.waiting.delete(this)
     this.resume?.()

@@ -62,6 +62,9 @@ export class Tail {
   private running = false
   private reading = false
   private failures = 0
+  /** When the first of the reads began that have failed since; undefined: the last one has not. */
+  private awaySinceMs: number | undefined
+  private readonly onAway = new Set<(lastsMs: number) => void>()
   private head = 0n
   /** The newest revision that this process is known to have written. */
   private written = 0n
@@ -123,6 +126,12 @@ export class Tail {
     return refreshed
   }
 
+  /** Each read that fails tells for how long none has succeeded. Gives what ends that. */
+  whileAway(listener: (lastsMs: number) => void): () => void {
+    this.onAway.add(listener)
+    return () => this.onAway.delete(listener)
+  }
+
   /** Stops reading, for good. Subscribers hear nothing more. */
   close(): void {
     this.closing.abort()
@@ -156,6 +165,7 @@ export class Tail {
       this.failAll(EtcdError.of('Stopped', error))
     } finally {
       this.running = false
+      this.awaySinceMs = undefined
       this.current = undefined
     }
   }
@@ -233,6 +243,7 @@ export class Tail {
     this.reading = false
     if (this.failures > 0) environment.log('info', 'the log can be read again', { failures: this.failures })
     this.failures = 0
+    this.awaySinceMs = undefined
     if (page.events.length > 0) this.pace.quicken()
     this.take(query, page)
     return true
@@ -255,6 +266,9 @@ export class Tail {
     this.failures++
     if (this.failures === 1) log('warn', 'the log cannot be read; watches wait', { error })
     this.refreshers.readFailed(error)
+    this.awaySinceMs ??= this.lastReadAtMs
+    const lastsMs = clock.now() - this.awaySinceMs
+    for (const listener of [...this.onAway]) listener(lastsMs)
     this.backingOff = new AbortController()
     if (!this.closing.signal.aborted) {
       await clock.sleep(retryDelayMs(this.failures, random), this.backingOff.signal)

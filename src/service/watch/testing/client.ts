@@ -4,6 +4,7 @@ import {
   type WatchRequest,
   WatchRequestSchema,
 } from '../../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { Call } from '../../call.ts'
 import type { WatchAnswer } from '../answers.ts'
 import { createWatch } from '../index.ts'
 import { ManualClock, testEnvironment } from './environment.ts'
@@ -30,7 +31,13 @@ export function openService({
     pollIntervalMs: { min: 20, max: 100 },
     ...(streamMaxMs === undefined ? {} : { streamMaxMs }),
   })
-  return { log, clock, environment, service, open: () => new Client(service) }
+  return {
+    log,
+    clock,
+    environment,
+    service,
+    open: (call: Omit<Call, 'signal'> = {}) => new Client(service, call),
+  }
 }
 
 /** The client's side of one stream. It reads only when told to. */
@@ -42,8 +49,8 @@ export class Client {
   private finished = false
   private broken = false
 
-  constructor(service: ReturnType<typeof createWatch>) {
-    const call = { signal: this.leaving.signal }
+  constructor(service: ReturnType<typeof createWatch>, about: Omit<Call, 'signal'> = {}) {
+    const call = { ...about, signal: this.leaving.signal }
     this.answers = service.watch(this.requests(), call)[Symbol.asyncIterator]()
   }
 
