@@ -9,6 +9,7 @@ import {
 import {
   type CallOptions,
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
@@ -28,8 +29,12 @@ export interface AskOptions extends CallOptions {
 export class TestClient implements Disposable {
   readonly #client: Client
 
-  constructor(address: string, security: ChannelCredentials = credentials.createInsecure()) {
-    this.#client = new Client(address, security, { 'grpc.max_receive_message_length': -1 })
+  constructor(
+    address: string,
+    security: ChannelCredentials = credentials.createInsecure(),
+    options: ChannelOptions = {},
+  ) {
+    this.#client = new Client(address, security, { 'grpc.max_receive_message_length': -1, ...options })
   }
 
   /** One request, one answer. Fails with a ServiceError. */
