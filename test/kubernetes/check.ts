@@ -11,6 +11,8 @@ export interface Cluster {
   readonly api: Api
   /** Another apiserver on the same store, which has no cache: its lists and watches are the store's own. */
   readonly uncached: Api
+  /** A third one, on another edgetcd that serves the same store. */
+  readonly elsewhere: Api
   readonly kubeconfig: string
   readonly programs: Programs
   /** The scheduler that was started with the cluster. */
@@ -67,4 +69,9 @@ export async function rejection(what: string, promise: Promise<unknown>): Promis
 export async function kubectl(cluster: Cluster, ...args: string[]): Promise<string> {
   const { stdout } = await run(cluster.programs.kubectl, [`--kubeconfig=${cluster.kubeconfig}`, ...args])
   return stdout
+}
+
+/** The value in the middle, with as many above as below. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }

@@ -1,4 +1,5 @@
 import type { Api, KubeList, KubeObject } from './api.ts'
+import { median } from './check.ts'
 
 const OBJECTS = 2000
 const CLIENTS = 16
@@ -70,7 +71,7 @@ async function listAfterWriteMs(api: Api): Promise<number> {
     const seen = items.find((item) => item.metadata.name === nameOf(n))?.metadata.resourceVersion
     if (seen !== written.metadata.resourceVersion) throw new Error(`the list has ${seen} of ${nameOf(n)}`)
   }
-  return times.toSorted((a, b) => a - b)[LISTS / 2] ?? Number.NaN
+  return median(times)
 }
 
 function configMap(index: number, letter: string): object {

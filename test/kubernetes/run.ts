@@ -9,6 +9,7 @@
 import { etcdBinary, startEtcd } from '../support/etcd.ts'
 import { KUBERNETES_VERSION, kubernetesPrograms, type Programs } from './binaries.ts'
 import type { Check, Cluster } from './check.ts'
+import { CONSISTENCY_CHECKS, LIST_AFTER_WRITE_MS_MAX } from './consistency.ts'
 import * as controlPlane from './control-plane.ts'
 import { CRASH_CHECKS } from './crash.ts'
 import { ELECTION_CHECKS } from './election.ts'
@@ -24,14 +25,13 @@ const CHECKS = [
   ...WORKLOAD_CHECKS,
   ...EMOJIVOTO_CHECKS,
   ...OBJECT_CHECKS,
+  ...CONSISTENCY_CHECKS,
   ...WATCH_CHECKS,
   ...PAST_CHECKS,
   ...CRASH_CHECKS,
   ...ELECTION_CHECKS,
 ]
 
-/** What a consistent list right after a write may take: etcd takes about one tick of the apiserver's, 100 ms. */
-const LIST_AFTER_WRITE_MS_MAX = 150
 /** Of etcd's rate: stores in a SQL database have about 0.6 of it, and a single run's luck is in both. */
 const RATE_MIN = 0.4
 
@@ -58,6 +58,10 @@ async function checkCluster(programs: Programs): Promise<void> {
     ...[programs, files, store.url],
     ...['--watch-cache=false', '--etcd-compaction-interval=0'],
   )
+  const otherUrl = await store.startOther()
+  await using elsewhere = await controlPlane.startApiserver(
+    ...[programs, files, otherUrl, '--etcd-compaction-interval=0'],
+  )
   const { api, kubeconfig } = server
   const scheduler = controlPlane.startScheduler(programs, kubeconfig)
   const others = [
@@ -66,7 +70,8 @@ async function checkCluster(programs: Programs): Promise<void> {
   ]
   try {
     console.log(`     Kubernetes ${KUBERNETES_VERSION} is up on ${store.url}`)
-    const cluster: Cluster = { store, api, uncached: uncached.api, kubeconfig, programs, scheduler }
+    const apis = { api, uncached: uncached.api, elsewhere: elsewhere.api }
+    const cluster: Cluster = { store, ...apis, kubeconfig, programs, scheduler }
     for (const check of CHECKS) await report(check.name, () => check.run(cluster))
     console.log(`     edgetcd has ${store.memoryMb()} MB resident`)
   } finally {

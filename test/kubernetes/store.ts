@@ -2,10 +2,14 @@ import { readFileSync } from 'node:fs'
 import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 
-/** An edgetcd on a PostgreSQL of its own, which syncs to disk; it can be killed and comes back at the same address. */
+/**
+ * An edgetcd on a PostgreSQL of its own, which syncs to disk. It can be killed and comes back at the same address;
+ * others may serve the same store beside it.
+ */
 export class Store implements AsyncDisposable {
   readonly #postgres: Postgres
   #server: Edgetcd
+  readonly #others: Edgetcd[] = []
 
   private constructor(postgres: Postgres, server: Edgetcd) {
     this.#postgres = postgres
@@ -19,6 +23,13 @@ export class Store implements AsyncDisposable {
 
   get url(): string {
     return this.#server.url
+  }
+
+  /** Starts another server on the same database, and gives its URL. */
+  async startOther(): Promise<string> {
+    const other = await startEdgetcd({ databaseUrl: this.#postgres.url })
+    this.#others.push(other)
+    return other.url
   }
 
   /** How many keys begin with `prefix`: what is really there, whatever an apiserver says. */
@@ -47,7 +58,7 @@ export class Store implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server[Symbol.asyncDispose]()
+    for (const server of [this.#server, ...this.#others]) await server[Symbol.asyncDispose]()
     await this.#postgres[Symbol.asyncDispose]()
   }
 }
