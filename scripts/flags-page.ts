@@ -47,8 +47,8 @@ ${table(['flag', '', 'what for (default)'], meant)}
 
 What differs from etcd:
 
-- \`--listen-client-urls\` are served by HTTP alone; gRPC is not served. With \`--listen-client-http-urls\` these are listened on
-  instead.
+- Both \`--listen-client-urls\` and \`--listen-client-http-urls\` are served by gRPC and by HTTP; with the second, etcd serves the first
+  by gRPC alone.
 - \`--trusted-ca-file\` makes client certificates required, with \`--client-cert-auth\` or without, as in etcd. Where
   \`--client-cert-auth\` would protect nothing (no https URL, no \`--trusted-ca-file\`), the server doesn't start.
 - Certificate, key, authorities and revocation list are read again when their files change, for new connections. etcd does

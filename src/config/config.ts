@@ -30,6 +30,9 @@ const PLAIN = [
   'stream-max-duration',
   'poll-interval',
   'watch-progress-notify-interval',
+  'max-concurrent-streams',
+  'grpc-keepalive-interval',
+  'grpc-keepalive-timeout',
   'cors',
   'host-whitelist',
   'log-level',
@@ -74,7 +77,7 @@ export function readConfig(flags: Flags, variables: Variables, files?: Files): C
   const sources = gatherSources(flags, variables, files?.config)
   const values = parse(sources.settings)
   const listenClientUrls = listensForMany(values)
-    ? (values['listen-client-http-urls'] ?? values['listen-client-urls'])
+    ? [...new Set([...values['listen-client-urls'], ...(values['listen-client-http-urls'] ?? [])])]
     : []
   const storeUrls = values.store.flatMap(({ urls }) => urls)
   const advertiseClientUrls = values['advertise-client-urls'] ?? listenClientUrls
@@ -158,9 +161,6 @@ function warningsOf(values: Values, listen: readonly string[], advertise: readon
   const nowhere = advertise.filter((url) => /^https?:\/\/(?:0\.0\.0\.0|\[::\]):/.test(url))
   if (nowhere.length > 0) {
     warnings.push(`clients are told to connect to ${nowhere.join(', ')}: set --advertise-client-urls`)
-  }
-  if (values['listen-client-http-urls'] !== undefined) {
-    warnings.push('nothing listens on --listen-client-urls: gRPC is not served, and HTTP has its own URLs')
   }
   return warnings
 }

@@ -80,7 +80,7 @@ describe("etcd's flags", () => {
 
   it.each([
     ['force-new-cluster', 'true', 'run edgetcd recover'],
-    ['enable-grpc-gateway', 'false', 'the JSON gateway is all that is served'],
+    ['enable-grpc-gateway', 'false', 'the JSON gateway is always served'],
   ])('--%s=%s is refused, for somebody relies on it', (name, value, why) => {
     expect(() => readConfig({ ...DATABASE, [name]: value }, {})).toThrow(why)
     expect(() => readConfig({}, { [variableOf(name)]: value })).toThrow(`${variableOf(name)} is "${value}"`)

@@ -19,7 +19,6 @@ const ignoredSwitch = (why: string): EtcdFlag => ({ why, isSwitch: true })
 const RAFT = 'there is no Raft here: what is replicated, PostgreSQL replicates'
 const BBOLT = "the store is PostgreSQL's, not a file of etcd's"
 const PEERS = 'there are no peers; the connection to the database is secured by its URL (sslmode)'
-const GRPC = 'gRPC is not served'
 const REPLICAS = 'the store is one, so there are no replicas that could differ'
 const LEASES = 'the deadlines of leases are in the database, and outlast any server'
 const TRACING = 'there is no tracing'
@@ -47,16 +46,13 @@ export const ETCD_FLAGS: Readonly<Record<string, EtcdFlag>> = {
   'backend-bbolt-freelist-type': ignored(BBOLT),
   'backend-batch-interval': ignored('a batch is what arrives while the last one is written'),
   'backend-batch-limit': ignored('a batch is what arrives while the last one is written'),
-  'max-concurrent-streams': ignored(GRPC),
-  'grpc-keepalive-min-time': ignored(GRPC),
-  'grpc-keepalive-interval': ignored(GRPC),
-  'grpc-keepalive-timeout': ignored(GRPC),
+  'grpc-keepalive-min-time': ignored('the pings of clients are answered however often they come'),
   'socket-reuse-port': ignoredSwitch(
     'Node can’t in all versions; a port that is in use is an error at start',
   ),
   'socket-reuse-address': ignoredSwitch('it is always on'),
   'enable-grpc-gateway': {
-    why: 'the JSON gateway is all that is served',
+    why: 'the JSON gateway is always served',
     isSwitch: true,
     refuses: { when: 'false', test: (value) => readBoolean(value) === false },
   },
@@ -132,7 +128,7 @@ export const ETCD_FLAGS: Readonly<Record<string, EtcdFlag>> = {
   'max-learners': ignored('the membership never changes'),
   'downgrade-check-time': ignored('there is no version to go back to'),
   'snapshot-catchup-entries': ignored(RAFT),
-  'experimental-stop-grpc-service-on-defrag': ignoredSwitch(GRPC),
+  'experimental-stop-grpc-service-on-defrag': ignoredSwitch('gRPC is served while the store is defragmented'),
 
   'force-new-cluster': {
     why: 'the membership is not in the store. After a restore run edgetcd recover',

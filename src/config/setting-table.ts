@@ -17,6 +17,7 @@ import {
   Origins,
   SchemaName,
   StoreAddresses,
+  Streams,
   Urls,
   Whole,
 } from './settings.ts'
@@ -44,6 +45,10 @@ export const Settings = z.object({
   'stream-max-duration': z._default(Duration, 0),
   'poll-interval': z._default(Interval, 500),
   'watch-progress-notify-interval': z._default(Interval, LIMITS.watchProgressIntervalMs),
+
+  'max-concurrent-streams': z._default(Streams, LIMITS.grpcStreamsMax),
+  'grpc-keepalive-interval': z._default(Duration, LIMITS.grpcKeepaliveIntervalMs),
+  'grpc-keepalive-timeout': z._default(Duration, LIMITS.grpcKeepaliveTimeoutMs),
 
   cors: z._default(Origins, ['*']),
   'host-whitelist': z._default(List, ['*']),
@@ -84,7 +89,7 @@ export const SETTING_GROUPS: Readonly<Record<string, Readonly<Partial<Record<Set
   Server: {
     name: ['NAME', "the member's name (default)"],
     'listen-client-urls': ['URLS', 'where to listen, http or https (http://127.0.0.1:2379)'],
-    'listen-client-http-urls': ['URLS', 'where to listen instead, if given'],
+    'listen-client-http-urls': ['URLS', 'where to listen besides'],
     'listen-metrics-urls': ['URLS', 'where to serve /metrics and /health besides'],
     'advertise-client-urls': ['URLS', 'where clients find the server, told in the member list (as listened)'],
   },
@@ -109,6 +114,11 @@ export const SETTING_GROUPS: Readonly<Record<string, Readonly<Partial<Record<Set
       'TIME',
       'how often an idle watch that asked for it hears the revision (10m)',
     ],
+  },
+  gRPC: {
+    'max-concurrent-streams': ['N', 'calls of one connection at a time (4294967295)'],
+    'grpc-keepalive-interval': ['TIME', 'how often an idle connection is pinged (2h)'],
+    'grpc-keepalive-timeout': ['TIME', 'without an answer in this time it is closed (20s)'],
   },
   Browsers: {
     cors: ['ORIGINS', 'whose pages may read the answers, separated by commas (*)'],

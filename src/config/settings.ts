@@ -43,6 +43,12 @@ export const Count = text('a whole number above zero', (input) =>
   /^[1-9]\d{0,8}$/.test(input) ? Number(input) : undefined,
 )
 
+/** A whole number above zero that fits into 32 bits without a sign. */
+export const Streams = text('a whole number from 1 to 4294967295', (input) => {
+  const number = Number(input)
+  return /^[1-9]\d{0,9}$/.test(input) && number < 2 ** 32 ? number : undefined
+})
+
 /** A whole number above zero that fits into 32 bits: seconds, years. */
 export const Whole = text('a whole number above zero', (input) => {
   const number = Number(input)

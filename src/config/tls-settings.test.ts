@@ -18,10 +18,9 @@ test('nothing is asked of clients by default', () => {
 
 test('the authorities of client certificates make these required, as in etcd', () => {
   const clients = { caFile: '/ca', crlFile: undefined, allowedHostnames: [] }
-  expect(read({ ...CERTIFICATE, 'trusted-ca-file': '/ca' }).tls?.clients).toEqual(clients)
-  expect(read({ ...CERTIFICATE, 'trusted-ca-file': '/ca', 'client-cert-auth': 'true' }).tls?.clients).toEqual(
-    clients,
-  )
+  const files = { ...CERTIFICATE, 'trusted-ca-file': '/ca' }
+  expect(read(files).tls?.clients).toEqual({ ...clients, nameUsers: false })
+  expect(read({ ...files, 'client-cert-auth': 'true' }).tls?.clients).toEqual({ ...clients, nameUsers: true })
 })
 
 test('cipher suites have etcd’s names, and TLS 1.3 its own suites', () => {

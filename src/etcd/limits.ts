@@ -74,6 +74,10 @@ export const LIMITS = {
   /** Long poll: `Prefer: wait=N`, in seconds. */
   waitDefaultSeconds: 30,
   waitMaxSeconds: 55,
+  /** gRPC: etcd's `--max-concurrent-streams`, `--grpc-keepalive-interval` and `--grpc-keepalive-timeout`. */
+  grpcStreamsMax: 4_294_967_295,
+  grpcKeepaliveIntervalMs: 7_200_000,
+  grpcKeepaliveTimeoutMs: 20_000,
   /** Server-sent events: how often an idle stream says that it is there, and asks how far it has come. */
   serverSentHeartbeatMs: 15_000,
   serverSentProgressMs: 60_000,

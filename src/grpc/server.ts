@@ -7,6 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { EtcdError } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
 import type { RpcContext } from '../rpc/context.ts'
 import { RPCS, type Rpc } from '../rpc/rpcs.ts'
 import { type ContextsByHost, serveStreamByHost, serveUnaryByHost } from './by-host.ts'
@@ -28,11 +29,12 @@ export interface GrpcServer {
 export interface GrpcOptions {
   /** Whether whoever comes without a token is the user whom the client's certificate names. */
   readonly certificatesNameUsers?: boolean | undefined
+  /** Calls of one connection at a time. */
+  readonly streamsMax?: number
+  /** How often an idle connection is pinged, and how long an answer may take, in milliseconds. */
+  readonly keepaliveIntervalMs?: number
+  readonly keepaliveTimeoutMs?: number
 }
-
-/** etcd's defaults. */
-const KEEPALIVE_INTERVAL_MS = 2 * 3_600_000
-const KEEPALIVE_TIMEOUT_MS = 20_000
 
 /** When the server stops, a connection ends with its last call, or after this. */
 const DRAIN_MS = 6_000
@@ -43,10 +45,10 @@ const DRAIN_MS = 6_000
  */
 export function createGrpcServer(
   context: RpcContext | ContextsByHost,
-  { certificatesNameUsers = false }: GrpcOptions = {},
+  options: GrpcOptions = {},
 ): GrpcServer {
-  const server = new Server(channelOptions())
-  const open = new OpenCalls(certificatesNameUsers)
+  const server = new Server(channelOptions(options))
+  const open = new OpenCalls(options.certificatesNameUsers)
   const byService = new Map<string, Rpc[]>()
   for (const rpc of [...RPCS.values(), ...HEALTH_RPCS]) {
     byService.set(rpc.service, [...(byService.get(rpc.service) ?? []), rpc])
@@ -65,14 +67,18 @@ export function createGrpcServer(
   }
 }
 
-/** etcd's own: no limit on what it sends, or on the calls of a connection; what it receives is measured when it is read. */
-function channelOptions(): ChannelOptions {
+/** There is no limit on what is sent, as with etcd; what is received is measured when it is read. */
+function channelOptions({
+  streamsMax = LIMITS.grpcStreamsMax,
+  keepaliveIntervalMs = LIMITS.grpcKeepaliveIntervalMs,
+  keepaliveTimeoutMs = LIMITS.grpcKeepaliveTimeoutMs,
+}: GrpcOptions): ChannelOptions {
   return {
     'grpc.max_receive_message_length': -1,
     'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': 2 ** 32 - 1,
-    'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.max_concurrent_streams': streamsMax,
+    'grpc.keepalive_time_ms': keepaliveIntervalMs,
+    'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
   }
 }
 

@@ -17,7 +17,12 @@ export interface Front {
 
 /** The fronts of a server: one for each store that has URLs of its own, one for those with host names, one for metrics. */
 export function frontsOf(config: Config, stores: readonly ServedStore[], ofProcess: Metrics): Front[] {
-  const grpcOptions = { certificatesNameUsers: config.tls?.clients?.nameUsers }
+  const grpcOptions = {
+    certificatesNameUsers: config.tls?.clients?.nameUsers,
+    streamsMax: config.maxConcurrentStreams,
+    keepaliveIntervalMs: config.grpcKeepaliveInterval,
+    keepaliveTimeoutMs: config.grpcKeepaliveTimeout,
+  }
   const fronts: Front[] = stores
     .filter(({ address }) => address.urls.length > 0)
     .map(({ address, context }) => ({
