@@ -37,7 +37,9 @@ export async function dropStore(
     ],
     functions: namesMade(dialect.functions, 'function'),
   }
-  await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
+  // Where migrating takes no lock, neither does this.
+  if (dialect.transactionalDdl)
+    await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
   await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`)
   const others = await madeByOthers(client, schema, made)
   if (others.length > 0) return others.join(', ')
