@@ -28,12 +28,17 @@ export async function migrate(
   dialect: Dialect = POSTGRES,
 ): Promise<void> {
   const bring = async (client: Client): Promise<void> => {
-    await dialect.checkServer(client, log)
     if (mustExist) await checkExists(client, schema)
     await migrateStore(client, schema, log, dialect)
   }
-  if (!dialect.transactionalDdl) return inSteps(config, bring)
+  if (!dialect.transactionalDdl) {
+    return inSteps(config, async (client) => {
+      await dialect.checkServer(client, log)
+      await bring(client)
+    })
+  }
   await inTransaction(config, async (client) => {
+    await dialect.checkServer(client, log)
     // Held to the end of the transaction. Only migrating and dropping use it; nothing that serves requests does.
     await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
     await bring(client)
