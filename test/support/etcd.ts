@@ -58,7 +58,8 @@ export async function startEtcd(path: string, ...flags: string[]): Promise<Etcd>
       return child.pid
     },
     async restart() {
-      await child.stop()
+      // It would wait for its clients' streams to end.
+      await child.stop(1_000)
       child = await start()
     },
     async [Symbol.asyncDispose]() {

@@ -10,8 +10,8 @@ const missing = [etcd, clientv3].flatMap((program) => ('missing' in program ? [p
 for (const reason of missing) console.log(`skipped: ${reason}`)
 const program = 'path' in clientv3 ? clientv3.path : ''
 
-/** A token's life, in seconds, so that a check can outlive one. */
-const FLAGS = ['--auth-token-ttl', '2']
+/** A token's life, in seconds, so that a check can outlive one; and passwords that are checked quickly. */
+const FLAGS = ['--auth-token-ttl', '2', '--bcrypt-cost', '4']
 
 /** What 5,000 watches of one client and their events may take of memory; measured: 30 MiB. */
 const MANY_WATCHES_MIB = 100
@@ -72,7 +72,7 @@ describe.skipIf(missing.length > 0)("programs on etcd's Go client", () => {
   })
 
   it('the database is away', async () => {
-    const favours = { outage: () => postgres.stop('immediate'), recover: () => postgres.start() }
+    const favours = { outage: () => postgres.stop('fast'), recover: () => postgres.start() }
     expectAll(await runProgram(program, hosts.edgetcd.url, ['outage'], favours), 1)
   })
 })

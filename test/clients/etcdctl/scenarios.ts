@@ -94,7 +94,7 @@ const watches: Scenario = {
   name: 'watch',
   steps: [
     { run: 'put w/0 zero -w json', save: { first: /"revision":(\d+)/ } },
-    ...run('put w/1 one', 'put w/1 two', 'put w/2 b', 'del w/1', 'put other x'),
+    ...run('put w/1 one', 'put w/1 two', 'put w/2 b', 'put other x', 'del w/1'),
     { start: 'watch w/ --prefix --rev {first}', as: 'watch of a prefix' },
     { start: 'watch w/1 --rev {first} --prev-kv', as: 'watch with what was before' },
     { start: 'watch w/0 w/2 --rev {first} -w json', as: 'watch of a range in JSON' },
@@ -138,7 +138,7 @@ const leases: Scenario = {
       'lease list -w json',
       'lease list -w fields',
       'put l/1 x --lease={lease}',
-      'put l/2 y --lease={lease}',
+      'put l/2 y',
       'put l/1 --ignore-lease z',
       'get l/1 -w fields',
       'lease timetolive {lease}',
@@ -331,6 +331,28 @@ const rights: Scenario = {
   ],
 }
 
+/** From one server to the other, whichever that is. */
+const mirror: Scenario = {
+  name: 'make-mirror',
+  steps: [
+    ...run('put m/1 one', 'put m/2 two'),
+    // Meanwhile the other server is a source: which revision it has come to is chance.
+    {
+      run: '--endpoints {destination} put begun x -w json',
+      save: { begun: /"revision":(\d+)/ },
+      quiet: true,
+    },
+    { start: '--endpoints {destination} watch copy/ --prefix --rev {begun}', as: 'what arrives' },
+    { start: 'make-mirror {destination} --prefix m/ --dest-prefix copy/', as: 'mirror' },
+    { await: 'what arrives', prints: /copy\/2\ntwo\n/ },
+    ...run('put m/3 three', 'del m/1'),
+    { await: 'what arrives', prints: /DELETE\ncopy\/1\n/ },
+    { stop: 'mirror' },
+    { stop: 'what arrives' },
+    ...run('--endpoints {destination} get copy/ --prefix'),
+  ],
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   readsAndWrites,
   transactions,
@@ -341,4 +363,5 @@ export const SCENARIOS: readonly Scenario[] = [
   compaction,
   snapshots,
   rights,
+  mirror,
 ]

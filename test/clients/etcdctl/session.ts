@@ -11,8 +11,13 @@ interface Run {
 
 /** Something etcdctl is made to do. `{name}` in what it is given stands for what was saved under that name. */
 export type Step =
-  /** Runs to its end. `save` keeps what a pattern finds in the output. */
-  | { readonly run: string; readonly stdin?: string; readonly save?: Readonly<Record<string, RegExp>> }
+  /** Runs to its end. `save` keeps what a pattern finds in the output, which is forgotten if it is to be `quiet`. */
+  | {
+      readonly run: string
+      readonly stdin?: string
+      readonly save?: Readonly<Record<string, RegExp>>
+      readonly quiet?: boolean
+    }
   /** Begins, and goes on beside the next steps. With `shell`, words after `--` are one command of the shell. */
   | { readonly start: string; readonly as: string; readonly stdin?: string }
   /** Waits until what was started has printed so much. */
@@ -30,10 +35,17 @@ const PATIENCE_MS = 20_000
 export class Session {
   readonly #program: string
   readonly #endpoint: string
+  readonly #patienceMs: number
   readonly #names: Map<string, string>
   readonly #started = new Map<string, Run>()
 
-  constructor(program: string, endpoint: string, names: Readonly<Record<string, string>>) {
+  constructor(
+    program: string,
+    endpoint: string,
+    names: Readonly<Record<string, string>>,
+    patienceMs = PATIENCE_MS,
+  ) {
+    this.#patienceMs = patienceMs
     this.#program = program
     this.#endpoint = endpoint
     this.#names = new Map(Object.entries(names))
@@ -61,7 +73,7 @@ export class Session {
       for (const [name, pattern] of Object.entries(step.save ?? {})) {
         this.#names.set(name, pattern.exec(run.output)?.[1] ?? '')
       }
-      return `$ etcdctl ${step.run}\n${outcome}`
+      return step.quiet === true ? undefined : `$ etcdctl ${step.run}\n${outcome}`
     }
     if ('start' in step) {
       this.#started.set(step.as, this.#start(step.start, step.stdin))
@@ -83,7 +95,8 @@ export class Session {
   /** Without `stdin` it stays open. */
   #start(command: string, stdin?: string): Run {
     const words = split(this.#filled(command))
-    const child = spawn(this.#program, ['--endpoints', this.#endpoint, ...words], {
+    const endpoint = words.includes('--endpoints') ? [] : ['--endpoints', this.#endpoint]
+    const child = spawn(this.#program, [...endpoint, ...words], {
       env: { PATH: process.env.PATH },
     })
     // It may end before it has read what it is told.
@@ -101,7 +114,7 @@ export class Session {
   }
 
   async #outcome(run: Run): Promise<string> {
-    const timer = setTimeout(() => run.child.kill('SIGKILL'), PATIENCE_MS)
+    const timer = setTimeout(() => run.child.kill('SIGKILL'), this.#patienceMs)
     const end = await run.ended
     clearTimeout(timer)
     return `${run.output}${run.errors}${end}\n`
@@ -109,7 +122,7 @@ export class Session {
 
   async #printed(name: string, pattern: RegExp): Promise<undefined> {
     const run = this.#running(name)
-    const timeout = AbortSignal.timeout(PATIENCE_MS)
+    const timeout = AbortSignal.timeout(this.#patienceMs)
     while (!pattern.test(run.output)) {
       try {
         await once(run.child.stdout ?? run.child, 'data', { signal: timeout })
