@@ -7,7 +7,7 @@ import { startProcess } from './process.ts'
 
 /** Runs a command of edgetcd on a store, with `--json`, to its end. Gives the exit code and the lines that it printed. */
 export async function runCommand(
-  postgres: Postgres,
+  postgres: Pick<Postgres, 'url'>,
   schema: string,
   ...words: string[]
 ): Promise<{ code: number | string; lines: string[] }> {
@@ -20,7 +20,7 @@ export async function runCommand(
 
 /** What the only line says that a command printed which has to succeed. */
 export async function commandSays(
-  postgres: Postgres,
+  postgres: Pick<Postgres, 'url'>,
   schema: string,
   ...words: string[]
 ): Promise<JsonObject> {
