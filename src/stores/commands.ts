@@ -7,6 +7,7 @@ import type { Environment } from '../environment.ts'
 import { createInstruments } from '../observe/instruments.ts'
 import type { Say } from '../say-ready.ts'
 import { compactOnce } from '../service/compactor/index.ts'
+import { Slots } from '../slots.ts'
 import type { Store } from '../store/store.ts'
 import { errorText } from '../thrown.ts'
 import { dropStore } from './drop.ts'
@@ -177,7 +178,10 @@ interface OneOfSeveral {
   readonly which: string
 }
 
-/** Works on each store that is meant. One that fails doesn't keep the others from their turn; its failure is told at the end. */
+/** Compacting waits more than it works; migrating takes a connection for each. */
+const STORES_AT_ONCE = 8
+
+/** Works on each store that is meant, a few at a time. One that fails doesn't keep the others from their turn; its failure is told at the end. */
 async function eachStore(command: Command, work: (store: OneOfSeveral) => Promise<void>): Promise<void> {
   const { line, config, environment, say } = command
   const all = line.schemas === 'all'
@@ -189,7 +193,8 @@ async function eachStore(command: Command, work: (store: OneOfSeveral) => Promis
     if (schemas.length === 0)
       say(`no stores: ${database.location}`, { event: 'no stores', data: database.location })
     const failures: string[] = []
-    for (const [at, schema] of schemas.entries()) {
+    const turns = new Slots(STORES_AT_ONCE)
+    const workOn = async (schema: string, at: number) => {
       const place = placeOf(database, schema)
       const which = alone ? place : `${schema} (${at + 1} of ${schemas.length})`
       await work({ database, schema, at, place, which }).catch((error: unknown) => {
@@ -197,6 +202,7 @@ async function eachStore(command: Command, work: (store: OneOfSeveral) => Promis
         failures.push(`${schema}: ${errorText(error)}`)
       })
     }
+    await Promise.all(schemas.map((schema, at) => turns.run(undefined, () => workOn(schema, at))))
     if (failures.length === 0) return
     throw new Error(
       `${failures.length} of ${schemas.length} stores failed, the others are done\n${failures.join('\n')}`,

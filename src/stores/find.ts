@@ -56,17 +56,19 @@ interface FactsRow {
   readonly size: string
   readonly number: number
   readonly migration: string
-  readonly checksum: string
+  /** None where migrating was broken off. */
+  readonly checksum: string | null
 }
 
 /** Reads what there is to tell of a store. Counting its keys walks an index: half a second for some millions. */
 export async function readFacts(client: Client, schema: string, dialect: Dialect): Promise<StoreFacts> {
   const name = quoteIdentifier(schema)
   const { rows } = await client.query<FactsRow>(
-    `select h.revision, (select count(*) from ${name}.kv) as keys, m.number, m.name as migration, f.checksum,
+    `select h.revision, (select count(*) from ${name}.kv) as keys, m.number, m.name as migration,
+            (select checksum from ${name}.function_set) as checksum,
             (select sum(pg_total_relation_size(c.oid)) from pg_class c
               where c.relkind = 'r' and c.relnamespace = $1::regnamespace) as size
-       from ${name}.head h, ${name}.function_set f,
+       from ${name}.head h,
             (select number, name from ${name}.migration order by number desc limit 1) m`,
     [name],
   )
