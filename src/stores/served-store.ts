@@ -23,12 +23,12 @@ export class ServedStore {
   constructor(address: StoreAddress, at: number, config: Config, environment: Environment, sql: Sql) {
     this.address = address
     this.#config = config
-    this.#environment = environment
+    this.#environment = config.stores.length === 0 ? environment : loggingOf(address.schema, environment)
     this.instruments = createInstruments(config.metrics)
     this.#application = compose({
       sql: shareOf(sql, at),
       config: { ...config, schema: address.schema },
-      environment,
+      environment: this.#environment,
       instruments: this.instruments,
       resident: true,
       clientUrls: () => this.clientUrls,
@@ -66,5 +66,13 @@ export class ServedStore {
   async close(): Promise<void> {
     await this.#compacting
     await this.#application.close()
+  }
+}
+
+/** Its lines say which of several stores they are about. */
+function loggingOf(store: string, environment: Environment): Environment {
+  return {
+    ...environment,
+    log: (level, message, fields) => environment.log(level, message, { store, ...fields }),
   }
 }

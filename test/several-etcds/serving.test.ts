@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Auth, KV, Lease, Watch } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
 import { WebSocketClient } from '../../src/gateway/websocket/testing/client.ts'
@@ -127,14 +128,33 @@ describe('ten etcds of one process, each on a port of its own', () => {
     for (const one of watching) one.close()
   })
 
+  it('writes to one while somebody holds up the writes to half of the others', async () => {
+    const holder = new pg.Client({ connectionString: postgres.url })
+    await holder.connect()
+    const held = [0, 1, 2, 3, 7]
+    await holder.query('begin')
+    for (const at of held) await holder.query(`lock table "etcd-${at}".write_lock in exclusive mode`)
+    const waiting = held.map((at) => etcd(at).put('held', 'up'))
+    for (let blocked = 0; blocked < held.length; ) {
+      const { rowCount } = await postgres.query(
+        `select from pg_stat_activity where application_name = 'edgetcd' and wait_event_type = 'Lock'`,
+      )
+      blocked = rowCount ?? 0
+    }
+    const { status } = await etcd(9).call('/v3/kv/put', { key: b64('free') }, { timeoutMs: 2_000 })
+    expect(status).toBe(200)
+    await holder.end()
+    await Promise.all(waiting)
+  })
+
   it('has the metrics of each on its port, and of all on the one for metrics, labelled', async () => {
     const page = async (url: string) => (await fetch(`${url}/metrics`)).text()
     const own = await page(etcd(9).url)
-    expect(own).toContain('\netcd_debugging_mvcc_current_revision 12\n')
+    expect(own).toContain('\netcd_debugging_mvcc_current_revision 13\n')
     expect(own).toContain('\nprocess_resident_memory_bytes ')
     expect(own).not.toContain('store=')
     const all = await page(`http://127.0.0.1:${metricsPort}`)
-    expect(all).toContain('\netcd_debugging_mvcc_current_revision{store="etcd-9"} 12\n')
+    expect(all).toContain('\netcd_debugging_mvcc_current_revision{store="etcd-9"} 13\n')
     expect(all).toMatch(/\ngrpc_server_started_total\{store="etcd-0",grpc_/)
     for (const name of ['process_resident_memory_bytes', 'etcd_mvcc_put_total']) {
       expect(all.split(`# TYPE ${name} `), name).toHaveLength(2)
