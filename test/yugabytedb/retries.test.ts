@@ -81,6 +81,12 @@ describe('what YugabyteDB answers instead (invariant 10)', () => {
     expect(database.runs('apply') - before).toBe(3)
   })
 
+  test('a read that nobody inside answers is one to try again', async () => {
+    database.fail('range one', INTERNAL)
+    const { body } = await server.gateway.call('/v3/kv/range', { key: b64('unanswered') })
+    expect(body).toMatchObject({ code: 14, message: 'etcdserver: no leader' })
+  })
+
   test.each([
     ['a conflict', CONFLICT],
     ['a read restart', READ_RESTART],

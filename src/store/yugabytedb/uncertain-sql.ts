@@ -10,20 +10,24 @@ const INTERNAL = /^(XX|58)/
 const UNANSWERED = /\bRPC\b.*\btimed out\b|^Timed out|Commit of expired transaction/is
 
 /**
- * The same connections, but a write that ended with an error of YugabyteDB's inside has an unknown outcome (invariant 10),
- * as if the connection had been lost: on PostgreSQL an error always means that nothing was done.
+ * The same connections, but what ended with an error of YugabyteDB's inside counts as if the connection had been lost: a
+ * write has an unknown outcome (invariant 10), where on PostgreSQL an error always means that nothing was done; and a read
+ * found nobody to answer it, as while the leader of a tablet changes.
  */
 export function uncertainSql(sql: Sql): Sql {
-  return {
-    read: (statement, parameters) => sql.read(statement, parameters),
-    long: (statement, parameters) => sql.long(statement, parameters),
-    write: async (statement, parameters): Promise<SqlRow[]> => {
+  const adapted =
+    (run: Sql['read']): Sql['read'] =>
+    async (statement, parameters): Promise<SqlRow[]> => {
       try {
-        return await sql.write(statement, parameters)
+        return await run(statement, parameters)
       } catch (error) {
         throw error instanceof SqlError && isUncertain(error) ? uncertain(error) : error
       }
-    },
+    }
+  return {
+    read: adapted((statement, parameters) => sql.read(statement, parameters)),
+    long: adapted((statement, parameters) => sql.long(statement, parameters)),
+    write: adapted((statement, parameters) => sql.write(statement, parameters)),
     close: () => sql.close(),
   }
 }
