@@ -60,7 +60,9 @@ async function* requestsOf(
     yield decode(input, surface.request, bytesMax)
     return
   }
-  for await (const request of surface as ServerDuplexStream<Buffer, Buffer>) {
+  // Whoever reads no further is still to be told why.
+  const requests = (surface as ServerDuplexStream<Buffer, Buffer>).iterator({ destroyOnReturn: false })
+  for await (const request of requests) {
     yield decode(input, request as Buffer, bytesMax)
   }
 }
