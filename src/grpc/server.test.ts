@@ -149,6 +149,24 @@ describe('a stream over gRPC', () => {
     expect(await ended).toEqual([14, 'etcdserver: server stopped'])
   })
 
+  it('that fails at a request tells its client, who may have more to ask', async () => {
+    const { client } = await serve({
+      lease: {
+        async *leaseKeepAlive(requests) {
+          for await (const { ID } of requests) {
+            if (ID === 6n) throw EtcdError.of('NoLeader')
+            yield { ID }
+          }
+        },
+      },
+    })
+    const stream = client.open(Lease.method.leaseKeepAlive)
+    stream.write({ ID: 5n })
+    await once(stream, 'data')
+    stream.write({ ID: 6n })
+    expect(await endOf(stream)).toEqual([14, 'etcdserver: no leader'])
+  })
+
   it('whose client goes away ends its service', async () => {
     let aborted: Promise<unknown> | undefined
     const { client } = await serve({

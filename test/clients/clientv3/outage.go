@@ -37,6 +37,9 @@ var outageChecks = []check{
 		patient := s.client.Watch(s.ctx, s.prefix, clientv3.WithCreatedNotify())
 		next("created", demanding)
 		next("created", patient)
+		lease := must(s.client.Grant(s.ctx, 9)).ID
+		kept := must(s.client.KeepAlive(s.ctx, lease))
+		next("a keep-alive", kept)
 		please("outage")
 		begun := time.Now()
 		answer := next("the end", demanding)
@@ -50,5 +53,9 @@ var outageChecks = []check{
 		events(patient, 1)
 		watch := s.client.Watch(clientv3.WithRequireLeader(s.ctx), s.prefix, clientv3.WithCreatedNotify())
 		next("created", watch)
+		for len(kept) > 0 {
+			<-kept
+		}
+		equal("the lease is kept alive", next("a keep-alive", kept).TTL, 9)
 	}},
 }
