@@ -75,7 +75,7 @@ func main() {
 }
 
 func attempt(c check, endpoint, prefix string) (problem string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	client := connect(endpoint, clientv3.Config{})
 	defer client.Close()
