@@ -35,7 +35,7 @@ with \`=false\`.
 - With \`--config-file\` (YAML, as etcd's, TLS in its blocks \`client-transport-security\` and \`peer-transport-security\`) nothing
   else counts, as in etcd; what was given besides is named in a warning. Only what etcd doesn't have (\`--database-url\`, say) is
   taken from flags and variables, too.
-- An empty value counts as none, as in etcd. One that says where the data is (\`--database-url\`, \`--schema\`, \`--data-dir\`) is an
+- An empty value counts as none, as in etcd. One that says where the data is (\`--database-url\`, \`--schema\`, \`--store\`, \`--data-dir\`) is an
   error: an unset variable in a script must not start a server on an empty store. For the same reason the server doesn't start
   with a name in its configuration file that isn't known (etcd passes over it; edgetcd only over those that older versions of etcd
   knew, with a warning), nor when npm kept flags for itself (\`npm start --data-dir x\` without \`--\`).
