@@ -51,7 +51,7 @@ describe.skipIf(missing.length > 0)('etcdctl prints of edgetcd what it prints of
       if ('missing' in etcdctl || edgetcd === undefined) return
       const session = new Session(etcdctl.path, edgetcd.gateway.url, {}, 100_000)
       expect(await session.take([{ run: 'check perf' }])).toEqual([
-        expect.stringMatching(/\nPASS\n[^]*exit 0/),
+        expect.stringMatching(/\nPASS\n[\s\S]*exit 0/),
       ])
     },
   )
