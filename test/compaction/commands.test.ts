@@ -39,6 +39,7 @@ describe.concurrent('compaction by retention (invariant 8)', () => {
       event: 'compacted',
       revision: '8',
       batches: 1,
+      schema,
       data: expect.stringContaining(`schema ${schema}`),
     })
     expect(await Promise.all([7, 8, 12].map((revision) => readAt(server, revision)))).toEqual([
