@@ -1,6 +1,7 @@
 import { ConfigError } from '../config/config-error.ts'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import { type Sql, SqlError, type SqlRow } from '../store/sql.ts'
+import { aroundSql } from '../store/around-sql.ts'
+import { type Sql, SqlError } from '../store/sql.ts'
 import type { CoordinatorRpc } from './coordinator/protocol.ts'
 
 /** Cloudflare's limit on its free plan: nobody has less. */
@@ -66,27 +67,19 @@ function readMax(max: unknown): number {
  */
 export function countedSql(sql: Sql, subrequests: Subrequests, each: 'statement' | 'connection'): Sql {
   let isConnected = false
-  const counted =
-    (run: Sql['read']): Sql['read'] =>
-    async (statement, parameters): Promise<SqlRow[]> => {
-      if (each === 'statement' || !isConnected) subrequests.spend()
-      isConnected = true
-      try {
-        return await run(statement, parameters)
-      } catch (error) {
-        if (error instanceof SqlError && error.kind !== 'failed') {
-          isConnected = false
-          subrequests.lose()
-        }
-        throw error
+  return aroundSql(sql, async (run) => {
+    if (each === 'statement' || !isConnected) subrequests.spend()
+    isConnected = true
+    try {
+      return await run()
+    } catch (error) {
+      if (error instanceof SqlError && error.kind !== 'failed') {
+        isConnected = false
+        subrequests.lose()
       }
+      throw error
     }
-  return {
-    read: counted((statement, parameters) => sql.read(statement, parameters)),
-    long: counted((statement, parameters) => sql.long(statement, parameters)),
-    write: counted((statement, parameters) => sql.write(statement, parameters)),
-    close: () => sql.close(),
-  }
+  })
 }
 
 /** The same coordinator, counted: each call of it is a subrequest, however many pages it gives. */

@@ -1,7 +1,8 @@
 import type { Log } from '../environment.ts'
 import { errorText } from '../thrown.ts'
+import { aroundSql } from './around-sql.ts'
 import { isRetriable } from './failure.ts'
-import { type Sql, SqlError, type SqlRow } from './sql.ts'
+import { type Sql, SqlError } from './sql.ts'
 
 /** What it means to whoever runs the server. */
 const MEANINGS = {
@@ -24,22 +25,14 @@ const URLS = /[\w+.-]+:\/\/\S+/g
  * system: clients are told etcd's errors, which have none for it.
  */
 export function loggedSql(sql: Sql, log: Log): Sql {
-  const logged =
-    (run: Sql['read']): Sql['read'] =>
-    async (statement, parameters): Promise<SqlRow[]> => {
-      try {
-        return await run(statement, parameters)
-      } catch (error) {
-        if (error instanceof SqlError) logFailure(error, log)
-        throw error
-      }
+  return aroundSql(sql, async (run) => {
+    try {
+      return await run()
+    } catch (error) {
+      if (error instanceof SqlError) logFailure(error, log)
+      throw error
     }
-  return {
-    read: logged((statement, parameters) => sql.read(statement, parameters)),
-    long: logged((statement, parameters) => sql.long(statement, parameters)),
-    write: logged((statement, parameters) => sql.write(statement, parameters)),
-    close: () => sql.close(),
-  }
+  })
 }
 
 function logFailure(error: SqlError, log: Log): void {

@@ -1,5 +1,6 @@
 import type { Environment } from '../environment.ts'
 import { LIMITS } from '../etcd/limits.ts'
+import { aroundSql } from './around-sql.ts'
 import { isRetriable } from './failure.ts'
 import type { Sql } from './sql.ts'
 
@@ -29,10 +30,5 @@ export async function retried<T>(
 
 /** The same connections, whose statements are run again as `retried` does. */
 export function retriedSql(sql: Sql, environment: Environment): Sql {
-  return {
-    read: (statement, parameters) => retried(() => sql.read(statement, parameters), environment),
-    long: (statement, parameters) => retried(() => sql.long(statement, parameters), environment),
-    write: (statement, parameters) => retried(() => sql.write(statement, parameters), environment),
-    close: () => sql.close(),
-  }
+  return aroundSql(sql, (run) => retried(run, environment))
 }

@@ -1,4 +1,5 @@
-import { type Sql, SqlError, type SqlRow } from '../sql.ts'
+import { aroundSql } from '../around-sql.ts'
+import { type Sql, SqlError } from '../sql.ts'
 
 /** Errors of the server's inside, whatever they say: nobody knows how far the statement was. */
 const INTERNAL = /^(XX|58)/
@@ -15,21 +16,13 @@ const UNANSWERED = /\bRPC\b.*\btimed out\b|^Timed out|Commit of expired transact
  * found nobody to answer it, as while the leader of a tablet changes.
  */
 export function uncertainSql(sql: Sql): Sql {
-  const adapted =
-    (run: Sql['read']): Sql['read'] =>
-    async (statement, parameters): Promise<SqlRow[]> => {
-      try {
-        return await run(statement, parameters)
-      } catch (error) {
-        throw error instanceof SqlError && isUncertain(error) ? uncertain(error) : error
-      }
+  return aroundSql(sql, async (run) => {
+    try {
+      return await run()
+    } catch (error) {
+      throw error instanceof SqlError && isUncertain(error) ? uncertain(error) : error
     }
-  return {
-    read: adapted((statement, parameters) => sql.read(statement, parameters)),
-    long: adapted((statement, parameters) => sql.long(statement, parameters)),
-    write: adapted((statement, parameters) => sql.write(statement, parameters)),
-    close: () => sql.close(),
-  }
+  })
 }
 
 function isUncertain({ kind, sqlstate = '', message }: SqlError): boolean {
