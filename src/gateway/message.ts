@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
-import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { checkMessageSize } from '../rpc/message-size.ts'
 import { type BytesForm, decodeJson, protobufSize } from './json/index.ts'
 
 /**
@@ -15,14 +15,6 @@ export function decodeMessage<I extends DescMessage>(
   const message = decodeJson(schema, body, form)
   // Protobuf is the shorter of the two but for negative enum numbers, at most four times as long as in JSON: the
   // size of a short body needs no measuring.
-  if (body.byteLength * 4 > messageBytesMax) {
-    const size = protobufSize(schema, message)
-    if (size > messageBytesMax) throw messageTooLarge(size, messageBytesMax)
-  }
+  if (body.byteLength * 4 > messageBytesMax) checkMessageSize(protobufSize(schema, message), messageBytesMax)
   return message
-}
-
-function messageTooLarge(size: number, messageBytesMax: number): EtcdError {
-  const message = `grpc: received message larger than max (${size} vs. ${messageBytesMax})`
-  return new EtcdError(GrpcCode.ResourceExhausted, message)
 }

@@ -1,10 +1,9 @@
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import { toEtcdError } from '../rpc/failure.ts'
 import { readTimeout } from '../rpc/lifetime.ts'
 import { type RpcRequest, withCall } from '../rpc/request.ts'
 import type { UnaryRpc } from '../rpc/rpcs.ts'
-import type { Call } from '../service/call.ts'
+import { answerCall } from '../rpc/unary.ts'
 import { type Answer, RPC_HEADERS } from './answer.ts'
 import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
@@ -22,39 +21,17 @@ export async function answerUnary(
   body: Uint8Array,
   context: Context,
 ): Promise<Answer> {
-  const { services, environment, instruments, messageBytesMax } = context
-  const done = instruments.rpcs.started(rpc)
-  const startMs = performance.now()
-  try {
+  const { services, environment, messageBytesMax } = context
+  const work = async (): Promise<Answer> => {
     const timeoutMs = readTimeout(request.header('grpc-timeout'))
     const form = readBytesForm(request)
     const message = decodeMessage(rpc.input, body, messageBytesMax, form)
-    const work = (call: Call) => rpc.handler(services)(message, call)
-    const response = await withCall(request, timeoutMs, environment.clock, work)
-    const answer = { status: 200, headers: RPC_HEADERS, body: encodeAnswer(rpc, response, form) }
-    done('OK')
-    return answer
-  } catch (thrown) {
-    const error = toEtcdError(thrown, environment.log)
-    done(error.code)
-    return errorAnswer(error)
-  } finally {
-    warnIfSlow(rpc, performance.now() - startMs, context)
+    const response = await withCall(request, timeoutMs, environment.clock, (call) =>
+      rpc.handler(services)(message, call),
+    )
+    return { status: 200, headers: RPC_HEADERS, body: encodeAnswer(rpc, response, form) }
   }
-}
-
-/** What etcd logs of a slow call tells of its keys, too: here nothing does. */
-function warnIfSlow(
-  { service, method }: UnaryRpc,
-  tookMs: number,
-  { environment, warningUnaryMs }: Context,
-): void {
-  if (warningUnaryMs === 0 || tookMs < warningUnaryMs) return
-  environment.log('warn', 'a call took too long', {
-    took: `${tookMs.toFixed(1)}ms`,
-    'expected-duration': `${warningUnaryMs}ms`,
-    rpc: `/${service}/${method}`,
-  })
+  return await answerCall(rpc, context, work, errorAnswer)
 }
 
 /** Fails with ResourceExhausted when the answer is longer than the platform's longest string, about 512 MiB. */

@@ -7,16 +7,14 @@ import {
   toBinary,
 } from '@bufbuild/protobuf'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { checkMessageSize } from '../rpc/message-size.ts'
 
 /**
  * Reads one request.
  * @throws EtcdError ResourceExhausted for its size, Internal where it isn't such a message; both in Go's words
  */
 export function decode<I extends DescMessage>(schema: I, bytes: Buffer, bytesMax: number): MessageShape<I> {
-  if (bytes.length > bytesMax) {
-    const message = `grpc: received message larger than max (${bytes.length} vs. ${bytesMax})`
-    throw new EtcdError(GrpcCode.ResourceExhausted, message)
-  }
+  checkMessageSize(bytes.length, bytesMax)
   try {
     return fromBinary(schema, bytes)
   } catch (error) {

@@ -1,5 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { KV } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
+import { TestClient } from '../../src/grpc/testing/client.ts'
 import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
@@ -9,6 +11,8 @@ beforeAll(async () => {
   postgres = await startPostgres(18)
 })
 afterAll(() => postgres[Symbol.asyncDispose]())
+
+const byRpc = (one: JsonObject, other: JsonObject) => String(one.rpc).localeCompare(String(other.rpc))
 
 /** Keeps every write of a store waiting, as a slow commit would. */
 async function holdWrites(schema: string): Promise<{ release(): Promise<void> }> {
@@ -109,20 +113,25 @@ describe('what is slow', () => {
     expect(server.child.output()).not.toMatch(/secret|c2VjcmV0/)
   })
 
-  it('is what was said to be', async () => {
+  it('is what was said to be, over HTTP and gRPC', async () => {
     const schema = postgres.freshSchema()
     const args = ['--warning-apply-duration', '1h', '--warning-unary-request-duration', '10us']
     await using server = await startEdgetcd({ databaseUrl: postgres.url, schema, args })
     const held = await holdWrites(schema)
-    const answer = post(server, '/v3/kv/put', put('k'))
+    using client = new TestClient(new URL(server.url).host)
+    const answers = [
+      post(server, '/v3/kv/put', put('k')),
+      client.ask(KV.method.deleteRange, { key: Buffer.from('k') }),
+    ]
     await waiting(1)
     await new Promise((resolve) => setTimeout(resolve, 150))
     await held.release()
-    await answer
+    await Promise.all(answers)
     expect(logged(server, 'a statement took too long')).toEqual([])
+    const tooLong = (rpc: string) => ({ rpc, 'expected-duration': '1ms' })
     await expect
-      .poll(() => logged(server, 'a call took too long'))
-      .toMatchObject([{ rpc: '/etcdserverpb.KV/Put', 'expected-duration': '1ms' }])
+      .poll(() => logged(server, 'a call took too long').toSorted(byRpc))
+      .toMatchObject([tooLong('/etcdserverpb.KV/DeleteRange'), tooLong('/etcdserverpb.KV/Put')])
   })
 
   async function pendingWrites({ url }: Edgetcd): Promise<number> {
