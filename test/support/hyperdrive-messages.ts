@@ -74,9 +74,17 @@ export function startup(parameters: Readonly<Record<string, string>>): Message {
 
 export const readyForQuery = (status: string): Message => ({ type: 'Z', body: Buffer.from(status) })
 
-/** An ErrorResponse that ends a statement, not the session. */
-export const errorResponse = (sqlstate: string, text: string): Message =>
-  ofStrings('E', 'SERROR', 'VERROR', `C${sqlstate}`, `M${text}`, '')
+/** An ErrorResponse that ends a statement, not the session; `more` are further fields, by their letters. */
+export const errorResponse = (
+  sqlstate: string,
+  text: string,
+  more: Readonly<Record<string, string | undefined>> = {},
+): Message => {
+  const fields = Object.entries(more).flatMap(([letter, value]) =>
+    value === undefined ? [] : [letter + value],
+  )
+  return ofStrings('E', 'SERROR', 'VERROR', `C${sqlstate}`, `M${text}`, ...fields, '')
+}
 
 /** What is sent to a client that may begin: whoever it is. */
 export const WELCOME: readonly Message[] = [

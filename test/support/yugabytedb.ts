@@ -1,13 +1,33 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { encode, errorResponse, type Message, MessageReader, readString } from './hyperdrive-messages.ts'
+import {
+  encode,
+  errorResponse,
+  type Message,
+  MessageReader,
+  ofStrings,
+  readString,
+} from './hyperdrive-messages.ts'
 import type { Postgres } from './postgres.ts'
+
+/** An error, with what it may say besides: the detail, and the function that it comes from. */
+export interface Refusal {
+  readonly sqlstate: string
+  readonly text: string
+  readonly detail?: string
+  readonly where?: string
+  /**
+   * When it comes. At first, if nothing is said: the statement is never run. Or in place of the commit's answer, behind all
+   * rows, and the transaction was rolled back, or committed all the same.
+   */
+  readonly at?: 'rollback' | 'commit'
+}
 
 /** What becomes of one run of a statement. */
 export type Fault =
-  /** It is answered with an error, and never run. */
-  | { readonly sqlstate: string; readonly text: string }
-  /** The connection is lost before it is run, or when it has been committed. */
+  | Refusal
+  /** The connection is lost before it is run, in the middle of its first row, or when it has been committed. */
   | 'lost before'
+  | 'lost within'
   | 'lost after'
 
 export interface YugabyteDbOptions {
@@ -93,6 +113,16 @@ export async function startYugabyteDbStandIn(
   }
 }
 
+/** A statement that fails, for behind another one: then the transaction of both is rolled back, though the first one was answered. */
+const FAILING: readonly Message[] = [
+  { type: 'P', body: Buffer.concat([ofStrings('', '', 'select 1/0').body, Buffer.alloc(2)]) },
+  { type: 'B', body: Buffer.alloc(8) },
+  { type: 'E', body: Buffer.alloc(5) },
+]
+
+const refused = (fault: Refusal): Buffer =>
+  encode(errorResponse(fault.sqlstate, fault.text, { D: fault.detail, W: fault.where }))
+
 /** Passes one connection's messages in both directions. */
 function pass(
   near: Socket,
@@ -114,9 +144,10 @@ function pass(
         near.resetAndDestroy()
         return
       }
-      // What is refused is never run: binding, describing and executing it are left out.
-      if (typeof fault === 'object' && 'BDE'.includes(type) && type !== '') continue
+      // What is refused at first is never run: binding, describing and executing it are left out.
+      if (typeof fault === 'object' && fault.at === undefined && 'BDE'.includes(type) && type !== '') continue
       if (type === 'S' || type === 'Q') {
+        if (typeof fault === 'object' && fault.at === 'rollback') sent.push(...FAILING.map(encode))
         expected.push(fault)
         fault = undefined
       }
@@ -124,16 +155,28 @@ function pass(
     }
     far.write(Buffer.concat(sent))
   })
+  /** Whether the statement has been answered that another one, which fails, was put behind. */
+  let answered = false
   far.on('data', (data) => {
     const sent: Buffer[] = []
     for (const message of fromServer.read(data)) {
-      const happens = message.type === 'Z' ? expected.shift() : undefined
-      if (happens === 'lost after') {
-        near.resetAndDestroy()
+      const { type } = message
+      const now = expected[0]
+      if (now === 'lost within' && type === 'D') {
+        near.write(Buffer.concat([...sent, encode(message).subarray(0, 8)]), () => near.resetAndDestroy())
         return
       }
-      if (typeof happens === 'object') sent.push(encode(errorResponse(happens.sqlstate, happens.text)))
-      sent.push(encode(message))
+      if (type === 'Z') {
+        expected.shift()
+        answered = false
+        if (now === 'lost after') {
+          near.resetAndDestroy()
+          return
+        }
+        if (typeof now === 'object') sent.push(refused(now))
+      }
+      if (!answered) sent.push(encode(message))
+      answered ||= type === 'C' && typeof now === 'object' && now.at === 'rollback'
     }
     near.write(Buffer.concat(sent))
   })

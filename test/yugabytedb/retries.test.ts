@@ -2,7 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { b64, text } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { type Fault, startYugabyteDbStandIn, type YugabyteDbStandIn } from '../support/yugabytedb.ts'
+import {
+  type Fault,
+  type Refusal,
+  startYugabyteDbStandIn,
+  type YugabyteDbStandIn,
+} from '../support/yugabytedb.ts'
 
 /** What YugabyteDB says, with its words. */
 const CONFLICT: Fault = {
@@ -18,6 +23,20 @@ const COMMIT_UNANSWERED: Fault = {
   sqlstate: '40001',
   text: 'UpdateTransaction RPC (request call id 19635) to 192.0.2.15:9100 timed out after 5.000s',
 }
+/** A commit that was asked for twice, since its first answer was lost, in the words of three versions. */
+const COMMIT_FORGOTTEN: readonly Refusal[] = [
+  {
+    sqlstate: '40001',
+    text: 'Operation expired: Transaction 2b4d8d0e-0000-4000-8000-000000000000 expired or aborted by a conflict: 40001',
+  },
+  {
+    sqlstate: '40001',
+    text: 'could not serialize access due to concurrent update',
+    detail: 'Transaction 2b4d8d0e-0000-4000-8000-000000000000 expired or aborted by a conflict: 40001',
+  },
+  { sqlstate: '40001', text: 'current transaction is expired or aborted', detail: 'Transaction expired' },
+]
+const WITHIN_APPLY = 'PL/pgSQL function etcd.apply(smallint[],integer[]) line 41 at PERFORM'
 const INTERNAL: Fault = { sqlstate: 'XX000', text: 'Timed out: Failed UpdateTransaction' }
 const CONNECTION: Fault = { sqlstate: '08006', text: 'connection failure' }
 
@@ -58,11 +77,45 @@ describe('what YugabyteDB answers instead (invariant 10)', () => {
     expect(await versionOf(key)).toBe('1')
   })
 
+  test('a write is run anew when its commit failed, though all its rows had come', async () => {
+    database.fail('apply', { ...CONFLICT, at: 'rollback' }, { ...DEADLOCK, at: 'rollback' })
+    const { answer, runs } = await put('refused at the commit')
+    expect(answer.status).toBe(200)
+    expect(runs).toBe(3)
+    expect(await versionOf('refused at the commit')).toBe('1')
+  })
+
+  test.each(COMMIT_FORGOTTEN)(
+    'a write that was committed is not run again for "$text" ($detail)',
+    async (fault) => {
+      const key = `${fault.text} ${fault.detail}`
+      database.fail('apply', { ...fault, at: 'commit' })
+      const { answer, runs } = await put(key)
+      expect(answer.body).toMatchObject({ code: 14, message: UNKNOWN })
+      expect(runs).toBe(1)
+      expect(await versionOf(key)).toBe('1')
+    },
+  )
+
+  test.each(COMMIT_FORGOTTEN)(
+    'before the commit, "$text" ($detail) is a conflict: it is run anew',
+    async (fault) => {
+      const key = `before: ${fault.text} ${fault.detail}`
+      database.fail('apply', { ...fault, where: WITHIN_APPLY })
+      const { answer, runs } = await put(key)
+      expect(answer.status).toBe(200)
+      expect(runs).toBe(2)
+      database.fail('range one', fault)
+      expect(await versionOf(key), 'a read has no commit').toBe('1')
+    },
+  )
+
   test.each([
     ['an answer lost between its servers', COMMIT_UNANSWERED, undefined],
     ['an error of its inside', INTERNAL, undefined],
     ['a connection failure that it tells', CONNECTION, undefined],
     ['a connection lost before', 'lost before', undefined],
+    ['a connection lost within a row of the answer', 'lost within', '1'],
     ['a connection lost after the commit', 'lost after', '1'],
   ] as const)('a write is never run twice after %s', async (key, fault, version) => {
     database.fail('apply', fault)
