@@ -33,6 +33,8 @@ export type Fault =
 export interface YugabyteDbOptions {
   /** READ COMMITTED isn't in effect: what asks for it gets snapshot isolation. */
   readonly snapshotIsolation?: boolean
+  /** What it says of settings that PostgreSQL doesn't have. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 /** A PostgreSQL that passes for YugabyteDB, as far as edgetcd tells them apart. */
@@ -49,6 +51,7 @@ export interface YugabyteDbStandIn extends AsyncDisposable {
 /** Where its syntax is more than PostgreSQL's, and what it says of itself. Everything else goes through as it is. */
 const TRANSLATIONS: readonly (readonly [RegExp, string])[] = [
   [/(?<=primary key \([^)]*) asc\b/g, ''],
+  [/(?<=create index) nonconcurrently\b/g, ''],
   [/current_setting\('server_version'\)/g, `'15.12-YB-2025.2.0.0-b131'`],
   [/current_setting\('yb_bnl_batch_size', true\)/g, `'1024'`],
   [/yb_get_effective_transaction_isolation_level\(\)/g, `current_setting('default_transaction_isolation')`],
@@ -65,13 +68,16 @@ const LACKING =
 /** Starts one in front of a PostgreSQL. */
 export async function startYugabyteDbStandIn(
   postgres: Postgres,
-  { snapshotIsolation = false }: YugabyteDbOptions = {},
+  { snapshotIsolation = false, settings = {} }: YugabyteDbOptions = {},
 ): Promise<YugabyteDbStandIn> {
   const faults = new Map<string, Fault[]>()
   const runs = new Map<string, number>()
   const lacking: string[] = []
   const sockets = new Set<Socket>()
-  const translations = snapshotIsolation ? [...TRANSLATIONS, TO_SNAPSHOTS] : TRANSLATIONS
+  const told = Object.entries(settings).map(
+    ([name, value]) => [new RegExp(`current_setting\\('${name}', true\\)`, 'g'), `'${value}'`] as const,
+  )
+  const translations = [...TRANSLATIONS, ...told, ...(snapshotIsolation ? [TO_SNAPSHOTS] : [])]
   const translate = (message: Message): Message => {
     const text = message.body.toString('latin1')
     const found = LACKING.exec(text.replace(/--.*/g, ''))

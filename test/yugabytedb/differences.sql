@@ -13,12 +13,12 @@
 create table :schema.auth_role (name bytea not null, primary key (name asc));
   primary key (role asc, granted_at asc)
 alter table :schema.head add column if not exists turn bigint not null default 0;
-create index if not exists kv_lease on :schema.kv (lease asc, key asc) where lease <> 0;
-create index if not exists log_life on :schema.log (create_revision asc, create_sub asc, mod_revision asc)
+create index nonconcurrently if not exists kv_lease on :schema.kv (lease asc, key asc) where lease <> 0;
+create index nonconcurrently if not exists log_life on :schema.log (create_revision asc, create_sub asc, mod_revision asc)
   include (version, lease);
-create index if not exists log_tombstone on :schema.log (key asc, mod_revision asc)
+create index nonconcurrently if not exists log_tombstone on :schema.log (key asc, mod_revision asc)
   include (create_revision, create_sub) where deleted;
-create index if not exists lease_expires_at on :schema.lease (expires_at asc) include (id);
+create index nonconcurrently if not exists lease_expires_at on :schema.lease (expires_at asc) include (id);
 -- Only on PostgreSQL
   primary key (id)
   primary key (id)

@@ -70,9 +70,9 @@ describe("YugabyteDB's dialect", () => {
 
   test('shards every primary key and index by ranges', () => {
     const keys = tablesOf(YUGABYTEDB).flatMap((sql) =>
-      [...sql.matchAll(/primary key \(([^)]*)\)|^create index .*? on \S+ \(([^)]*)\)/gs)].flatMap(
-        ([, key, index]) => (key ?? index ?? '').split(','),
-      ),
+      [
+        ...sql.matchAll(/primary key \(([^)]*)\)|^create index nonconcurrently .*? on \S+ \(([^)]*)\)/gs),
+      ].flatMap(([, key, index]) => (key ?? index ?? '').split(',')),
     )
     expect(keys.length).toBeGreaterThan(20)
     for (const column of keys) expect(column).toMatch(/ asc$/)
@@ -94,7 +94,8 @@ describe("YugabyteDB's dialect", () => {
     for (let done = 1; done < statements.length; done += 12) {
       const schema = postgres.freshSchema()
       await postgres.query(`create schema ${schema}`)
-      for (const statement of statements.slice(0, done)) await postgres.query(writeSchema(statement, schema))
+      for (const statement of statements.slice(0, done))
+        await postgres.query(writeSchema(statement.replace(' nonconcurrently', ''), schema))
       await migrate(config, schema, quiet, false, YUGABYTEDB)
       expect(await shapeOf(schema)).toEqual(shape)
     }
@@ -106,6 +107,23 @@ describe("YugabyteDB's dialect", () => {
     const before = await postgres.query(`select xmin, * from ${schema}.function_set`)
     await migrate(config, schema, quiet, true, YUGABYTEDB)
     expect((await postgres.query(`select xmin, * from ${schema}.function_set`)).rows).toEqual(before.rows)
+  })
+
+  test.each([
+    ['yb_read_from_followers', 'on'],
+    ['yb_read_after_commit_visibility', 'relaxed'],
+  ])('one whose reads may be old by its %s is refused', async (setting, value) => {
+    await using stale = await startYugabyteDbStandIn(postgres, { settings: { [setting]: value } })
+    const migrating = migrate(
+      { connectionString: withPostgresScheme(stale.url) },
+      postgres.freshSchema(),
+      quiet,
+      false,
+      YUGABYTEDB,
+    )
+    await expect(migrating).rejects.toThrow(
+      new RegExp(`^its reads may be old: set ${setting} to \\w+ for this role$`),
+    )
   })
 
   test('neither engine is taken for the other', async () => {

@@ -19,8 +19,26 @@ export async function checkYugabyteDb(client: ClientBase, log: Log): Promise<voi
   }
   if (version.major < MAJOR_VERSION_MIN)
     throw new Error(`YugabyteDB ${version.name} is too old: edgetcd needs 2025.1 or later`)
+  await checkReads(client)
   await sayIsolation(client, log)
   await checkBatchSize(client, log)
+}
+
+/**
+ * Refuses what a role or a database may have as its defaults, and what makes reads miss commits that were answered before:
+ * https://docs.yugabyte.com/stable/architecture/transactions/read-restart-error/ and
+ * https://docs.yugabyte.com/stable/additional-features/follower-reads/
+ */
+async function checkReads(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ followers: string | null; visibility: string | null }>(
+    `select current_setting('yb_read_from_followers', true) as followers,
+            current_setting('yb_read_after_commit_visibility', true) as visibility`,
+  )
+  const { followers, visibility } = rows[0] ?? {}
+  if (followers === 'on')
+    throw new Error('its reads may be old: set yb_read_from_followers to off for this role')
+  if (visibility === 'relaxed')
+    throw new Error('its reads may be old: set yb_read_after_commit_visibility to strict for this role')
 }
 
 /**
