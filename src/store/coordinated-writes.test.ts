@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { NEVER } from '../never.ts'
 import { ManualClock, settled, testEnvironment } from '../service/watch/testing/environment.ts'
 import { CoordinatedWrites, runCompiled, type WriteCoordinator } from './coordinated-writes.ts'
 import { Instruction, Outcome, RefusedBy } from './program/instruction.ts'
@@ -7,7 +8,6 @@ import { statementFactory } from './statement.ts'
 import { HeldSql } from './testing/held-sql.ts'
 import { WriteQueue, type Writes } from './write-queue.ts'
 
-const NEVER = new AbortController().signal
 const IN_DOUBT = 'etcdserver: request timed out, possibly due to connection lost'
 
 function setUp(coordinatorOf?: (queue: Writes) => WriteCoordinator) {
@@ -20,8 +20,8 @@ function setUp(coordinatorOf?: (queue: Writes) => WriteCoordinator) {
   const front = () =>
     new CoordinatedWrites({ coordinator, environment, committed: ({ revision }) => committed.push(revision) })
   /** Each from a process of its own, an instruction a number; gives the revisions that these were answered with. */
-  const write = (numbers: readonly bigint[], signal = NEVER) =>
-    front()
+  const write = (numbers: readonly bigint[], signal = NEVER, writes: Writes = front()) =>
+    writes
       .write(
         {
           rpc: 'Txn',
@@ -37,7 +37,7 @@ function setUp(coordinatorOf?: (queue: Writes) => WriteCoordinator) {
         signal,
       )
       .catch((error: Error) => error.message)
-  return { sql, clock, write, committed }
+  return { sql, clock, front, write, committed }
 }
 
 describe('writes at a coordinator (invariants 4 and 10)', () => {
@@ -95,5 +95,21 @@ describe('writes at a coordinator (invariants 4 and 10)', () => {
     statement.commit()
     expect(await answer).toHaveLength(1)
     expect(committed).toHaveLength(1)
+  })
+
+  it('stopping ends when what was accepted has been answered, and refuses what comes after', async () => {
+    const { sql, front, write } = setUp()
+    const writes = front()
+    const accepted = write([1n], NEVER, writes)
+    const statement = await sql.next()
+    let isStopped = false
+    const stopped = writes.stop().then(() => {
+      isStopped = true
+    })
+    expect(await write([2n], NEVER, writes)).toBe('etcdserver: server stopped')
+    expect(isStopped).toBe(false)
+    statement.commit()
+    expect(await accepted).toHaveLength(1)
+    await stopped
   })
 })

@@ -1,6 +1,7 @@
 import type { Environment } from '../environment.ts'
 import { EtcdError, type GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
+import { NEVER } from '../never.ts'
 import { errorText } from '../thrown.ts'
 import { etcdFailure } from './failure.ts'
 import { Program, type ProgramParameters } from './program/program.ts'
@@ -17,7 +18,7 @@ export interface CompiledWrite
 /** What its instructions left, by step as the program counted them; or etcd's error. */
 export type CompiledWriteAnswer =
   | { readonly steps: readonly (StepResult | undefined)[]; readonly head: Head }
-  | { readonly refused: { readonly code: GrpcCode; readonly message: string } }
+  | { readonly failed: { readonly code: GrpcCode; readonly message: string } }
 
 /** Gathers the writes of many processes into batches. */
 export interface WriteCoordinator {
@@ -42,12 +43,14 @@ const COORDINATOR_GRACE_MS = 2_000
 export class CoordinatedWrites implements Writes {
   readonly #options: CoordinatedWritesOptions
   readonly #running = new Set<Promise<unknown>>()
+  #stopped = false
 
   constructor(options: CoordinatedWritesOptions) {
     this.#options = options
   }
 
   async write<T>(request: WriteRequest<T>, signal: AbortSignal): Promise<T> {
+    if (this.#stopped) throw EtcdError.of('Stopped')
     if (signal.aborted) throw EtcdError.of('Canceled')
     const { rpc, authVersion, refusedBy, operations, bytes } = request
     const program = new Program()
@@ -60,7 +63,7 @@ export class CoordinatedWrites implements Writes {
       bytes,
       program: program.parameters(),
     })
-    if ('refused' in answer) throw new EtcdError(answer.refused.code, answer.refused.message)
+    if ('failed' in answer) throw new EtcdError(answer.failed.code, answer.failed.message)
     this.#options.committed(answer.head)
     return read(answer.steps, answer.head)
   }
@@ -70,6 +73,7 @@ export class CoordinatedWrites implements Writes {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     await Promise.allSettled(this.#running)
   }
 
@@ -99,8 +103,6 @@ export class CoordinatedWrites implements Writes {
   }
 }
 
-const NEVER = new AbortController().signal
-
 /** The coordinator's part: runs a compiled write as a member of a batch. Never fails: a failure is an answer. */
 export async function runCompiled(
   writes: Pick<Writes, 'write'>,
@@ -120,6 +122,6 @@ export async function runCompiled(
     return await writes.write(request, NEVER)
   } catch (error) {
     const { code, message } = etcdFailure(error)
-    return { refused: { code, message } }
+    return { failed: { code, message } }
   }
 }

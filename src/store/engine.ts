@@ -1,4 +1,5 @@
 import type { Environment, Log } from '../environment.ts'
+import { NEVER } from '../never.ts'
 import { unrepeatedLog } from '../unrepeated-log.ts'
 import { SERVER } from './authority.ts'
 import { CoordinatedWrites, type WriteCoordinator } from './coordinated-writes.ts'
@@ -44,8 +45,6 @@ export interface EngineMemory {
  * by the platform's limit, and has its memory for everybody.
  */
 const COORDINATED_ANSWER_KEYS_MAX = 16
-
-const NEVER = new AbortController().signal
 
 /** What all callers of a store share: its connections, the queue of its writes, the clock of its leases. */
 export class Engine {

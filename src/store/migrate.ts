@@ -5,6 +5,7 @@ import { executor } from './dialect/ddl.ts'
 import { type Dialect, writeAsc } from './dialect/dialect.ts'
 import { POSTGRES } from './dialect/postgres.ts'
 import { inSteps } from './dialect/steps.ts'
+import { lockMigration } from './migration-lock.ts'
 import { quoteIdentifier, writeSchema } from './statement.ts'
 import { inTransaction } from './transaction.ts'
 
@@ -39,8 +40,7 @@ export async function migrate(
   }
   await inTransaction(config, async (client) => {
     await dialect.checkServer(client, log)
-    // Held to the end of the transaction. Only migrating and dropping use it; nothing that serves requests does.
-    await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
+    await lockMigration(client, schema)
     await bring(client)
   })
 }

@@ -4,6 +4,7 @@ import { type Config, ConfigError } from '../config/config.ts'
 import type { CommandLine } from '../config/flags.ts'
 import { type Database, openDatabase } from '../database.ts'
 import type { Environment } from '../environment.ts'
+import { NEVER } from '../never.ts'
 import { createInstruments } from '../observe/instruments.ts'
 import type { Say } from '../say-ready.ts'
 import { compactOnce } from '../service/compactor/index.ts'
@@ -36,8 +37,7 @@ export async function compactStores(command: Command): Promise<void> {
   const { config, environment, say } = command
   await eachStore(command, async ({ database, schema, which, place, at }) => {
     await database.migrate(schema, true)
-    const run = (store: Store) =>
-      compactOnce(store, config.retention, environment, new AbortController().signal)
+    const run = (store: Store) => compactOnce(store, config.retention, environment, NEVER)
     const { compactedTo, batches } = await onStore(command, database, { schema, at }, run)
     const revision = compactedTo === undefined ? null : String(compactedTo)
     const text = revision === null ? whyNothing(config) : `compacted to revision ${revision}`

@@ -1,5 +1,6 @@
 import { type Client, DatabaseError } from 'pg'
 import type { Dialect } from '../store/dialect/dialect.ts'
+import { lockMigration } from '../store/migration-lock.ts'
 import { quoteIdentifier } from '../store/statement.ts'
 
 /** Made by migrating itself, for its notes. */
@@ -38,8 +39,7 @@ export async function dropStore(
     functions: namesMade(dialect.functions, 'function'),
   }
   // Where migrating takes no lock, neither does this.
-  if (dialect.transactionalDdl)
-    await client.query('select pg_advisory_xact_lock(hashtext($1))', [`edgetcd migrate ${schema}`])
+  if (dialect.transactionalDdl) await lockMigration(client, schema)
   await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`)
   const others = await madeByOthers(client, schema, made)
   if (others.length > 0) return others.join(', ')

@@ -60,7 +60,10 @@ interface FactsRow {
   readonly checksum: string | null
 }
 
-/** Reads what there is to tell of a store. Counting its keys walks an index: half a second for some millions. */
+/**
+ * Reads what there is to tell of a store, of tables alone: an older one may lack the function that this version would ask.
+ * Counting its keys walks an index: half a second for some millions.
+ */
 export async function readFacts(client: Client, schema: string, dialect: Dialect): Promise<StoreFacts> {
   const name = quoteIdentifier(schema)
   const { rows } = await client.query<FactsRow>(

@@ -5,14 +5,13 @@ import {
   LeaseGrantResponseSchema,
   type TxnRequestSchema,
 } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import { NEVER } from '../../never.ts'
 import type { Call } from '../call.ts'
 import { KvClient } from '../kv/client.ts'
 import type { Foundation } from './foundation.ts'
 
 /** etcd's: how long a lease lives, in seconds, that is granted to a call without one. Nobody keeps it alive. */
 const SESSION_TTL = 60n
-
-const NEVER = new AbortController().signal
 
 /** The services underneath, in the name of one caller. */
 export class Client extends KvClient {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../environment.ts'
 import type { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import { NEVER } from '../../never.ts'
 import type { EventPage, LoggedEvent } from '../../store/event-log.ts'
 import type { Hub, HubQuery, TakePage } from './hub.ts'
 import type { KeyRange } from './key-range.ts'
@@ -142,8 +143,6 @@ export class LocalHub implements Hub {
     }
   }
 }
-
-const NEVER = new AbortController().signal
 
 /** Waits for something that never fails, until the signal aborts. */
 function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@ import { EtcdError } from '../../etcd/errors.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../store/event-log.ts'
 import { boundedRead } from './bounded-read.ts'
 import type { Hub } from './hub.ts'
-import { hullOf, type KeyRange } from './key-range.ts'
+import { hullOf, type KeyRange, rangeOfPrefix } from './key-range.ts'
 import { type PollInterval, PollPace, retryDelayMs } from './pace.ts'
 import { RangeIndex } from './range-index.ts'
 import { Refreshers } from './refreshers.ts'
@@ -34,8 +34,6 @@ export interface TailOptions {
   /** Who tells when there is something to read, with what there is; without one the tail looks from time to time. */
   readonly hub?: Hub
 }
-
-const EVERYTHING: KeyRange = { key: new Uint8Array([0]), rangeEnd: new Uint8Array([0]) }
 
 /** Above every revision: asks for the head alone. */
 const PAST_THE_END = 2n ** 63n - 1n
@@ -213,7 +211,7 @@ export class Tail {
       if (this.isUrgent()) following.abort()
     }
     try {
-      const asked = { ...query, range: query.range ?? EVERYTHING, fresh: false }
+      const asked = { ...query, range: query.range ?? rangeOfPrefix(new Uint8Array()), fresh: false }
       await hub.follow(asked, take, following.signal)
       return hasTold || following.signal.aborted
     } catch (error) {
