@@ -165,7 +165,7 @@ function withRealPort(url: string, address: AddressInfo | string | null | undefi
 function explain(url: URL, error: unknown): string {
   switch (errorCode(error)) {
     case 'EADDRINUSE':
-      return `can't listen on ${url.origin}: another program listens there; choose another port with --listen-client-urls`
+      return `can't listen on ${url.origin}: another program listens there; choose another port, with --listen-client-urls or where --store or --listen-metrics-urls names this one`
     case 'EACCES':
       return `can't listen on ${url.origin}: this account may not use that port`
     case 'EADDRNOTAVAIL':

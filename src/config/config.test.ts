@@ -168,6 +168,8 @@ describe('readCommandLine', () => {
     expect(readCommandLine(['--json', 'migrate'])).toMatchObject({ command: 'migrate', json: true })
     expect(readCommandLine(['recover', '-h'])).toMatchObject({ help: true })
     expect(readCommandLine(['help'])).toMatchObject({ help: true })
+    expect(readCommandLine(['stores', '--help'])).toMatchObject({ help: true })
+    expect(readCommandLine(['stores', 'drop', '--help'])).toMatchObject({ help: true })
     expect(readCommandLine(['--version'])).toMatchObject({ command: 'version' })
   })
 

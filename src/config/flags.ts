@@ -55,14 +55,15 @@ export function readCommandLine(args: readonly string[], variables: Variables = 
   const isOn = (...names: string[]) => names.some((name) => readBoolean(flags.get(name) ?? 'false') === true)
   const line = { json: isOn('json'), help: isOn('help', 'h') || words[0] === HELP }
   const nothing = { bumpRevision: undefined, schemas: undefined, dropped: undefined }
-  if (words[0] === HELP) return { ...line, ...nothing, command: 'serve', flags: {} }
+  // Whoever asks for help may not know yet what goes with what.
+  if (line.help) return { ...line, ...nothing, command: 'serve', flags: {} }
   const [command, ...rest] = isOn('version', 'v') ? ['version' as const] : readCommand(words)
   for (const [name, { commands }] of Object.entries(COMMANDS_OF)) {
     if (!flags.has(name) || commands.includes(command)) continue
     throw new ConfigError(`--${name} belongs to ${commands.map((each) => `edgetcd ${each}`).join(' and ')}`)
   }
   const schema = command === 'stores drop' ? rest.shift() : undefined
-  if (command === 'stores drop' && schema === undefined && !line.help) {
+  if (command === 'stores drop' && schema === undefined) {
     throw new ConfigError('stores drop needs the name of a store; edgetcd stores list tells them')
   }
   refuseSurplus(command, rest, variables)
@@ -87,7 +88,9 @@ function readCommand(words: readonly string[]): [Command, ...string[]] {
     const [second = '', ...others] = rest
     const command = `${STORES} ${second}`
     if (isCommand(command)) return [command, ...others]
-    throw new ConfigError(`${STORES} can ${storesCan().join(' or ')}, but got ${second || 'nothing'}`)
+    throw new ConfigError(
+      `${STORES} can ${storesCan().join(' or ')}, but got ${second || 'nothing'}; edgetcd --help tells of both`,
+    )
   }
   if (isCommand(first)) return [first, ...rest]
   throw new ConfigError(`unknown command ${first}${meant(first, [...Object.keys(COMMANDS), STORES])}`)
@@ -176,7 +179,7 @@ export function helpText(): string {
   ]
   const width = Math.max(...groups.flatMap(([, rows]) => rows.map(([left]) => left.length)))
   return [
-    'edgetcd: the etcd v3 API over HTTP, with PostgreSQL as the only state',
+    'edgetcd: the etcd v3 API over gRPC and HTTP, with PostgreSQL as the only state',
     '',
     'Usage: edgetcd [COMMAND] [FLAGS]',
     '',
