@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Client, ClientConfig } from 'pg'
 import type { Config } from './config/config.ts'
 import { withLibpqModes, withoutPassword, withPostgresScheme } from './database-url.ts'
@@ -7,6 +7,7 @@ import type { Log } from './environment.ts'
 import { dialectOf } from './store/dialect/choose.ts'
 import type { Dialect } from './store/dialect/dialect.ts'
 import { POSTGRES } from './store/dialect/postgres.ts'
+import { POSTGRES_NAME } from './store/embedded/data-directory.ts'
 import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
 import { openPostgres } from './store/postgres/index.ts'
@@ -65,9 +66,7 @@ function openGiven(url: string, schemas: readonly string[], log: Log): Database 
   const dialect = dialectOf(url)
   const connection: ClientConfig = { connectionString: withLibpqModes(withPostgresScheme(url)) }
   const names = schemas.length === 0 ? '' : `, schema ${schemas.join(', ')}`
-  const explained = (cause: unknown) => {
-    throw new Error(`can't use the database at ${withoutPassword(url)}: ${reasonOf(cause)}`, { cause })
-  }
+  const explained = explainAt(`at ${withoutPassword(url)}`)
   return {
     sql: dialect.adapt(openPostgres(connection, schemas.length)),
     dialect,
@@ -85,25 +84,51 @@ async function openEmbedded(
   log: Log,
   mustExist: boolean,
 ): Promise<Database> {
-  if (mustExist && !existsSync(dataDir))
-    throw new Error(`there is no store in ${resolve(dataDir)}; nothing was done`)
+  if (mustExist && !existsSync(join(dataDir, POSTGRES_NAME))) {
+    throw new Error(
+      `there is no store in ${resolve(dataDir)}: say where one is, with --data-dir or --database-url; nothing was done`,
+    )
+  }
+  const explained = explainAt(`in ${resolve(dataDir)}`)
   const embedded = await startEmbedded({ dataDir, log })
   return {
     sql: openPostgres(embedded.connection, stores),
     dialect: POSTGRES,
     location: `${resolve(dataDir)} (embedded PostgreSQL)`,
     ended: embedded.ended,
-    migrate: (schema, mustExist) => migrate(embedded.connection, schema, log, mustExist),
-    transaction: (work) => inTransaction(embedded.connection, work),
+    migrate: (schema, mustExist) => migrate(embedded.connection, schema, log, mustExist).catch(explained),
+    transaction: (work) => inTransaction(embedded.connection, work).catch(explained),
     close: () => embedded.close(),
   }
 }
 
+/** Gives a failure the words that it is shown with. */
+function explainAt(place: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new Error(`can't use the database ${place}: ${reasonOf(cause)}`, { cause })
+  }
+}
+
+/** What to do about what PostgreSQL and the system say. */
+const ADVICE: readonly (readonly [said: RegExp, advice: string])[] = [
+  // Of the database, not of a schema that is there: then it was the schema that couldn't be made.
+  [
+    /^permission denied for database (.*)$/,
+    'the role needs CREATE on it (grant create on database $1 to …), or a schema of its own',
+  ],
+  [/ECONNREFUSED/, 'no database listens there; start it, or mend host and port in the URL'],
+  [/ENOTFOUND|EAI_AGAIN/, 'no host of that name was found; mend it in the URL'],
+  [/^timeout expired$/, 'nothing answers there; mend host and port in the URL, or let this machine through'],
+  [/^database ".*" does not exist$/, 'make it (create database …), or name another in the URL'],
+  [/not support SSL/, 'switch SSL on there, or leave sslmode out of the URL'],
+]
+
 /** What is wrong, and what to do about it where that is known. */
 function reasonOf(error: unknown): string {
   const reason = errorText(error)
-  // Of the database, not of a schema that is there: then it was the schema that couldn't be made.
-  const [, database] = /^permission denied for database (.*)$/.exec(reason) ?? []
-  if (database === undefined) return reason
-  return `${reason}: the role needs CREATE on it (grant create on database ${database} to …), or a schema of its own`
+  for (const [said, advice] of ADVICE) {
+    const found = said.exec(reason)
+    if (found !== null) return `${reason}: ${advice.replace('$1', () => found[1] ?? '')}`
+  }
+  return reason
 }

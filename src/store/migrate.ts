@@ -47,7 +47,11 @@ export async function migrate(
 
 async function checkExists(client: Client, schema: string): Promise<void> {
   const { rows } = await client.query('select to_regclass($1) as head', [`${quoteIdentifier(schema)}.head`])
-  if (rows[0]?.head === null) throw new Error(`it holds no store in schema ${schema}; nothing was done`)
+  if (rows[0]?.head === null) {
+    throw new Error(
+      `it holds no store in schema ${schema}, and nothing was done; edgetcd stores list tells which it holds`,
+    )
+  }
 }
 
 async function migrateStore(client: Client, schema: string, log: Log, dialect: Dialect): Promise<void> {

@@ -65,10 +65,7 @@ export async function recoverStore(command: Command, bump: bigint): Promise<void
     )
     say(
       `the store goes on at revision ${revision}; all before is compacted. Restart the servers that run on it`,
-      {
-        event: 'recovered',
-        revision,
-      },
+      { event: 'recovered', schema, revision },
     )
   })
 }
@@ -187,7 +184,11 @@ async function eachStore(command: Command, work: (store: OneOfSeveral) => Promis
   const all = line.schemas === 'all'
   const named = configured(command)
   const alone = named.length === 1 && !all
-  const database = await openDatabase(config, environment.log, { schemas: [], mustExist: all })
+  const database = await openDatabase(config, environment.log, {
+    schemas: [],
+    // Only migrating makes a store, and what it lies in.
+    mustExist: all || line.command !== 'migrate',
+  })
   await closing(database, async () => {
     const schemas = all ? await database.transaction((client) => findStores(client, database.dialect)) : named
     if (schemas.length === 0)

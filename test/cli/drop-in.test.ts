@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get, request } from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -99,6 +99,38 @@ describe('edgetcd started as etcd is', () => {
     expect(child.output()).toMatch(
       /: permission denied for database (\S+): the role needs CREATE on it \(grant create on database \1 to …\)/,
     )
+  })
+
+  it.each([
+    ['nobody listens there', () => 'postgres://127.0.0.1:1/x', 'no database listens there; start it'],
+    [
+      'the database is missing',
+      () => postgres.url.replace(/[^/]+$/, 'nowhere'),
+      'make it (create database …)',
+    ],
+    ['the database has no TLS', () => `${postgres.url}?sslmode=require`, 'or leave sslmode out'],
+  ])('says what to do where %s', async (_, url, advice) => {
+    const child = start(['migrate', '--database-url', url()])
+    expect(await child.exited).toBe(1)
+    expect(child.output()).toContain("edgetcd: can't use the database at postgres://")
+    expect(child.output()).toContain(advice)
+  })
+
+  it.each([
+    [['stores', 'list']],
+    [['stores', 'drop', 'a', '--yes', 'a']],
+    [['compact']],
+    [['migrate', '--all']],
+    [['recover', '--bump-revision', '1']],
+  ])('%j makes no database where there is none', async (words) => {
+    const data = join(directory, 'empty')
+    mkdirSync(data, { recursive: true })
+    for (const dir of [data, join(data, 'missing')]) {
+      const child = start([...words, '--data-dir', dir])
+      expect(await child.exited).toBe(1)
+      expect(child.output()).toContain(`there is no store in ${dir}: say where one is`)
+      expect(readdirSync(data)).toEqual([])
+    }
   })
 
   it.skipIf(opensslMissing)('serves https by a configuration file, and logs into one', async () => {

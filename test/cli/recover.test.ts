@@ -29,6 +29,7 @@ describe('edgetcd recover (invariant 11)', () => {
 
     expect(await commandSays(postgres, schema, 'recover', '--bump-revision', '1000')).toEqual({
       event: 'recovered',
+      schema,
       revision: '1003',
     })
 

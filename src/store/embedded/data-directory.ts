@@ -17,7 +17,8 @@ import { errorCode, errorText } from '../../thrown.ts'
 import { EmbeddedError, unless } from './embedded-error.ts'
 import { LOCK_CANDIDATE_PREFIX, LOCK_NAME } from './lock.ts'
 
-const POSTGRES_NAME = 'postgres'
+/** PostgreSQL's own directory, which is there once a database was made. */
+export const POSTGRES_NAME = 'postgres'
 export const STAGING_PREFIX = 'init-'
 
 export interface DataDirectory {
