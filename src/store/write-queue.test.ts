@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LIMITS } from '../etcd/limits.ts'
+import { NEVER } from '../never.ts'
 import { ManualClock, settled, testEnvironment } from '../service/watch/testing/environment.ts'
 import { Instruction, Outcome, RefusedBy } from './program/instruction.ts'
 import { stepResult } from './program/results.ts'
@@ -7,8 +8,6 @@ import { SqlError } from './sql.ts'
 import { statementFactory } from './statement.ts'
 import { HeldSql } from './testing/held-sql.ts'
 import { WriteQueue } from './write-queue.ts'
-
-const NEVER = new AbortController().signal
 
 function setUp({ queueBytesMax }: { queueBytesMax?: number } = {}) {
   const sql = new HeldSql()

@@ -2,11 +2,11 @@ import { create } from '@bufbuild/protobuf'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CompactionRequestSchema } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
+import { NEVER } from '../../src/never.ts'
 import { POSTGRES_VERSIONS, type Postgres, startPostgres } from '../support/postgres.ts'
 import { chosenSeed, SeededRandom } from '../support/random.ts'
 import { bytes, openStore, type TestStore } from '../support/store.ts'
 
-const NEVER = new AbortController().signal
 const EVERYTHING = { key: new Uint8Array([0]), rangeEnd: new Uint8Array([0]) }
 const REVISIONS = 60
 const seed = chosenSeed()

@@ -8,6 +8,7 @@ import {
   RangeRequestSchema,
   TxnRequestSchema,
 } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
+import { NEVER } from '../../src/never.ts'
 import { Engine } from '../../src/store/engine.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { openPostgres } from '../../src/store/postgres/index.ts'
@@ -35,7 +36,6 @@ export const environment: Environment = {
   log: () => {},
 }
 
-const NEVER = new AbortController().signal
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (value: Uint8Array): string => new TextDecoder().decode(value)
 

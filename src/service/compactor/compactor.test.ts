@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
+import { NEVER } from '../../never.ts'
 import type { Store } from '../../store/store.ts'
 import { ManualClock, settled, testEnvironment } from '../watch/testing/environment.ts'
 import { compactOnce, intervalMsOf, type Retention, runCompactor } from './index.ts'
 import { Sweeper } from './sweeper.ts'
 
-const NEVER = new AbortController().signal
 const keep = (revisions: bigint): Retention => ({ mode: 'revision', revisions })
 const HOUR: Retention = { mode: 'periodic', seconds: 3600 }
 

@@ -12,12 +12,12 @@ import {
   ProclaimRequestSchema,
   ResignRequestSchema,
 } from '../../etcd/generated/v3electionpb/election_pb.ts'
+import { NEVER } from '../../never.ts'
 import { MemoryServices } from '../coordination/testing/memory-services.ts'
 import { settled } from '../watch/testing/environment.ts'
 import { bytes } from '../watch/testing/memory-log.ts'
 import { createElection } from './index.ts'
 
-const NEVER = new AbortController().signal
 const call = { signal: NEVER }
 const name = bytes('e')
 

@@ -8,12 +8,14 @@ import {
   LockResponseSchema,
   UnlockRequestSchema,
 } from '../../etcd/generated/v3lockpb/lock_pb.ts'
+import { NEVER } from '../../never.ts'
 import { MemoryServices } from '../coordination/testing/memory-services.ts'
 import { settled } from '../watch/testing/environment.ts'
 import { bytes } from '../watch/testing/memory-log.ts'
 import { createLock } from './index.ts'
 
-const NEVER = new AbortController().signal
+/** After so long, in milliseconds, whoever had to read alone looks again at what others read. */
+const LOOK_AGAIN_MS = 100
 
 function setUp() {
   const services = new MemoryServices()
@@ -187,9 +189,19 @@ describe('the lock', () => {
           isDone = true
         })
         ended.catch(() => {})
+        let stillMs = 0
         while (!isDone) {
-          if (scheduler.count() > 0) await scheduler.waitNext(1)
-          else await settled()
+          if (scheduler.count() > 0) {
+            await scheduler.waitNext(1)
+            stillMs = 0
+            continue
+          }
+          await settled()
+          if (scheduler.count() > 0 || isDone) continue
+          // Whoever came while others were reading has read alone, and looks again after a moment.
+          await services.clock.pass(LOOK_AGAIN_MS)
+          stillMs += LOOK_AGAIN_MS
+          expect(stillMs, 'somebody waits for nothing').toBeLessThan(10 * LOOK_AGAIN_MS)
         }
         await ended
         expect(services.keys).toEqual([])

@@ -24,7 +24,8 @@ const identity = { clusterId: 7n, memberId: 8n, raftTerm: 2n }
  */
 export class MemoryServices implements Foundation {
   readonly store = new MemoryLog()
-  readonly environment = testEnvironment(new ManualClock())
+  readonly clock = new ManualClock()
+  readonly environment = testEnvironment(this.clock)
   readonly log = this.environment.log
   readonly calls = new RunningCalls()
   readonly service = createWatch({
