@@ -6,6 +6,7 @@ import type { Context } from '../gateway/context.ts'
 import { createInstruments, type Instruments } from '../observe/instruments.ts'
 import { runCompactor } from '../service/compactor/index.ts'
 import type { Sql } from '../store/sql.ts'
+import { fairly } from './fair-sql.ts'
 import { shareOf } from './shared-sql.ts'
 
 /** One etcd that a process serves: everything of its own but the connections to the database. */
@@ -26,7 +27,7 @@ export class ServedStore {
     this.#environment = config.stores.length === 0 ? environment : loggingOf(address.schema, environment)
     this.instruments = createInstruments(config.metrics)
     this.#application = compose({
-      sql: shareOf(sql, at),
+      sql: config.stores.length > 1 ? fairly(shareOf(sql, at)) : sql,
       config: { ...config, schema: address.schema },
       environment: this.#environment,
       instruments: this.instruments,

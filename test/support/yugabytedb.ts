@@ -16,10 +16,10 @@ export interface Refusal {
   readonly detail?: string
   readonly where?: string
   /**
-   * When it comes. At first, if nothing is said: the statement is never run. Or in place of the commit's answer, behind all
-   * rows, and the transaction was rolled back, or committed all the same.
+   * When it comes. At first, if nothing is said: the statement is never run; or even when it is to be prepared. Or in place of
+   * the commit's answer, behind all rows, and the transaction was rolled back, or committed all the same.
    */
-  readonly at?: 'rollback' | 'commit'
+  readonly at?: 'preparing' | 'rollback' | 'commit'
 }
 
 /** What becomes of one run of a statement. */
@@ -141,23 +141,33 @@ function pass(
   /** For each ReadyForQuery that is to come, the first one greets, what happens in front of it. */
   const expected: (Fault | undefined)[] = [undefined]
   let fault: Fault | undefined
+  let preparing: Message | undefined
   near.on('data', (data) => {
     const sent: Buffer[] = []
     for (const message of fromClient.read(data)) {
       const { type, body } = message
+      // What is prepared is run at once: this waits for what becomes of that.
+      if (type === 'P') {
+        preparing = message
+        continue
+      }
       if (type === 'B') fault = takeFault(readString(body, readString(body).next).text)
+      if (preparing !== undefined && !(typeof fault === 'object' && fault.at === 'preparing'))
+        sent.push(encode(translate(preparing)))
+      preparing = undefined
       if (fault === 'lost before') {
         near.resetAndDestroy()
         return
       }
       // What is refused at first is never run: binding, describing and executing it are left out.
-      if (typeof fault === 'object' && fault.at === undefined && 'BDE'.includes(type) && type !== '') continue
+      const neverRun = typeof fault === 'object' && (fault.at === undefined || fault.at === 'preparing')
+      if (neverRun && 'BDE'.includes(type) && type !== '') continue
       if (type === 'S' || type === 'Q') {
         if (typeof fault === 'object' && fault.at === 'rollback') sent.push(...FAILING.map(encode))
         expected.push(fault)
         fault = undefined
       }
-      sent.push(encode(type === 'P' || type === 'Q' ? translate(message) : message))
+      sent.push(encode(type === 'Q' ? translate(message) : message))
     }
     far.write(Buffer.concat(sent))
   })

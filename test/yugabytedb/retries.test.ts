@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { withPostgresScheme } from '../../src/database-url.ts'
+import { openPostgres } from '../../src/store/postgres/index.ts'
+import type { Statement } from '../../src/store/sql.ts'
 import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { b64, text } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
@@ -138,6 +141,17 @@ describe('what YugabyteDB answers instead (invariant 10)', () => {
     database.fail('range one', INTERNAL)
     const { body } = await server.gateway.call('/v3/kv/range', { key: b64('unanswered') })
     expect(body).toMatchObject({ code: 14, message: 'etcdserver: no leader' })
+  })
+
+  test('reads that were sent behind one which failed to be prepared are run', async () => {
+    const sql = openPostgres({ connectionString: withPostgresScheme(database.url) })
+    const statement: Statement = { name: 'one', text: 'select 1::int8', types: [] }
+    database.fail('one', { ...CONFLICT, at: 'preparing' })
+    const reads = await Promise.allSettled(Array.from({ length: 20 }, () => sql.read(statement, [])))
+    const [first, ...others] = reads
+    expect(first).toMatchObject({ reason: { kind: 'failed', sqlstate: '40001' } })
+    for (const other of others) expect(other).toMatchObject({ value: [[1n]] })
+    await sql.close()
   })
 
   test.each([

@@ -12,6 +12,8 @@ import { beginSession } from './session.ts'
 const WRITE_CONNECTIONS_MAX = 4
 /** Where stores share a database's connections, each may have a batch in flight, up to so many. */
 const SHARED_WRITE_CONNECTIONS_MAX = 16
+/** Where stores share a connection for short reads, so long may a read of one hold up those of the others, in milliseconds. */
+const SHARED_LOCK_TIMEOUT_MS = 100
 /** Reads that may take long. They wait for each other, and nobody else for them. */
 const LONG_CONNECTIONS_MAX = 4
 
@@ -27,7 +29,10 @@ export function openPostgres(config: ClientConfig, stores = 1): Sql {
     application_name: 'edgetcd',
     ...config,
   }
-  const short = new Pipeline({ ...shared, query_timeout: READ_TIMEOUT_MS }, { prepare: true, gather: true })
+  const short = new Pipeline(
+    { ...shared, query_timeout: READ_TIMEOUT_MS },
+    { prepare: true, gather: true, lockTimeoutMs: stores > 1 ? SHARED_LOCK_TIMEOUT_MS : undefined },
+  )
   const others = Math.max(0, stores - 1)
   const writes = openPool(shared, Math.min(WRITE_CONNECTIONS_MAX + others, SHARED_WRITE_CONNECTIONS_MAX))
   const long = openPool(shared, LONG_CONNECTIONS_MAX)

@@ -9,6 +9,12 @@ import { beginSession } from './session.ts'
 /** How long a server that doesn't answer may hold up a request that needs a new connection. */
 export const CONNECT_TIMEOUT_MS = 3_000
 
+/**
+ * The statement that this one relied on to be prepared was sent just before it, and failed at that: it was never run, and is
+ * prepared anew by the next one.
+ */
+export const NOT_PREPARED = '26000'
+
 /** What `pg` is asked for one statement. Prepared once a connection under the statement's name when `prepare`. */
 export function queryConfig(statement: Statement, parameters: readonly SqlParameter[], prepare: boolean) {
   return {
@@ -20,6 +26,12 @@ export function queryConfig(statement: Statement, parameters: readonly SqlParame
   }
 }
 
+export interface PipelineOptions {
+  readonly prepare: boolean
+  readonly gather: boolean
+  readonly lockTimeoutMs?: number | undefined
+}
+
 /**
  * One connection that many requests share: each statement is sent at once, without waiting for the answers before it.
  * For what is short, since a pipeline has one head. Connects when first asked, and again after it was lost.
@@ -28,21 +40,34 @@ export class Pipeline {
   readonly #config: ClientConfig
   readonly #prepare: boolean
   readonly #gather: (() => void) | undefined
+  readonly #lockTimeoutMs: number | undefined
   #client: Promise<Client> | undefined
 
   /**
    * `prepare`: whether statements are prepared once for the connection, worth it where it lives long. `gather`: whether the
    * statements of one turn of the event loop leave in one write, worth it where many requests share the connection.
+   * `lockTimeoutMs`: how long one statement may wait for a table that somebody has to himself, and all behind it with it.
    */
-  constructor(config: ClientConfig, { prepare, gather }: { prepare: boolean; gather: boolean }) {
+  constructor(config: ClientConfig, { prepare, gather, lockTimeoutMs }: PipelineOptions) {
     const gathering = gather ? gatherWrites() : undefined
     this.#config = { ...config, pipeline: true, ...(gathering && { stream: gathering.stream }) }
     this.#gather = gathering?.gather
     this.#prepare = prepare
+    this.#lockTimeoutMs = lockTimeoutMs
   }
 
   /** Runs one statement. Fails with a SqlError; a lost connection is forgotten, so that the next call connects anew. */
   async query(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]> {
+    try {
+      return await this.#query(statement, parameters)
+    } catch (error) {
+      if (error instanceof SqlError && error.sqlstate === NOT_PREPARED)
+        return this.#query(statement, parameters)
+      throw error
+    }
+  }
+
+  async #query(statement: Statement, parameters: readonly SqlParameter[]): Promise<SqlRow[]> {
     const client = await this.#connected()
     try {
       this.#gather?.()
@@ -79,7 +104,7 @@ export class Pipeline {
     } catch (error) {
       throw connectFailure(error)
     }
-    if (this.#prepare) beginSession(client, CONNECT_TIMEOUT_MS)
+    if (this.#prepare) beginSession(client, CONNECT_TIMEOUT_MS, this.#lockTimeoutMs)
     return client
   }
 

@@ -16,10 +16,13 @@ const NOTICE_LOST_CLIENTS = `set client_connection_check_interval = '10s' ${UNCA
 
 /**
  * Prepares a pipelined session, ahead of its first statement. A server that doesn't answer is noticed by its own time-out,
- * which ends the connection; any other failure shows in the statements that follow, if it matters.
+ * which ends the connection; any other failure shows in the statements that follow, if it matters. With `lockTimeoutMs` its
+ * statements wait no longer than that for a table that somebody has to himself.
  */
-export function beginSession(client: ClientBase, timeoutMs: number): void {
-  for (const text of [SESSION, NOTICE_LOST_CLIENTS]) {
+export function beginSession(client: ClientBase, timeoutMs: number, lockTimeoutMs?: number): void {
+  const texts = [SESSION, NOTICE_LOST_CLIENTS]
+  if (lockTimeoutMs !== undefined) texts.push(`set lock_timeout = ${lockTimeoutMs} ${UNCACHEABLE}`)
+  for (const text of texts) {
     client.query({ text, query_timeout: timeoutMs } as QueryConfig).catch(() => {})
   }
 }
