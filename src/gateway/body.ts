@@ -1,6 +1,6 @@
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
-import { BodyBudget } from './body-budget.ts'
+import { BodyBudget } from '../rpc/body-budget.ts'
 
 export const BODY_TOO_LARGE = new EtcdError(
   GrpcCode.ResourceExhausted,

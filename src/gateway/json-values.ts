@@ -1,4 +1,4 @@
-import { BodyBudget } from './body-budget.ts'
+import { BodyBudget } from '../rpc/body-budget.ts'
 import { JsonStream } from './json/index.ts'
 
 /**

@@ -1,32 +1,21 @@
-import type { Metadata } from '@grpc/grpc-js'
-import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context'
+import type { ServerHttp2Stream } from 'node:http2'
 import { EtcdError } from '../etcd/errors.ts'
-import type { RpcRequest } from '../rpc/request.ts'
+import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
 import type { Rpc } from '../rpc/rpcs.ts'
-
-/** What every call of gRPC's library has. */
-export interface Surface {
-  readonly metadata: Metadata
-  readonly cancelled: boolean
-  getAuthContext(): AuthContext
-  on(event: 'cancelled', listener: () => void): unknown
-}
+import type { CallHeaders } from './headers.ts'
+import { Reply } from './reply.ts'
+import { Requests } from './requests.ts'
 
 /** The calls that a server has open, so that it can end them. */
 export class OpenCalls {
   readonly #calls = new Set<GrpcCall>()
-  readonly #certificatesNameUsers: boolean
 
-  constructor(certificatesNameUsers = false) {
-    this.#certificatesNameUsers = certificatesNameUsers
+  add(call: GrpcCall): void {
+    this.#calls.add(call)
   }
 
-  /** Opens a call. It closes when its client cancels it, its deadline is over, or `close` is called. */
-  open(rpc: Rpc, call: Surface): GrpcCall {
-    const name = this.#certificatesNameUsers ? commonNameOf(call) : undefined
-    const opened = new GrpcCall(rpc, call, name, () => this.#calls.delete(opened))
-    this.#calls.add(opened)
-    return opened
+  delete(call: GrpcCall): void {
+    this.#calls.delete(call)
   }
 
   /** Ends those that have no end of their own. */
@@ -39,54 +28,70 @@ export class OpenCalls {
   }
 }
 
-/** One call, as the services' callers want it. */
+/** Timers can't be set further ahead: 24.8 days. The client minds a deadline that is, and cancels. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1
+
+/** One call: what its client asks, what it is told, and for how long it lives. */
 export class GrpcCall implements RpcRequest {
   readonly rpc: Rpc
   readonly query = ''
+  readonly header: HeaderReader
   readonly certificateName: string | undefined
-  readonly #metadata: Metadata
-  readonly #ending = new AbortController()
-  readonly #closed: () => void
-  #isOpen = true
+  readonly requests: Requests
+  readonly reply: Reply
+  readonly #deadline: NodeJS.Timeout | undefined
+  /** Made when somebody asks for its signal: most calls end without that. */
+  #ending: AbortController | undefined
+  #ended: EtcdError | undefined
+  #isClosed = false
 
-  constructor(rpc: Rpc, call: Surface, certificateName: string | undefined, closed: () => void) {
+  constructor(
+    rpc: Rpc,
+    stream: ServerHttp2Stream,
+    { header, encoding, timeoutMs }: CallHeaders,
+    messageBytesMax: number,
+    certificateName: string | undefined,
+  ) {
     this.rpc = rpc
+    this.header = header
     this.certificateName = certificateName
-    this.#metadata = call.metadata
-    this.#closed = closed
-    // Also when the deadline is over, whose client is told so by gRPC itself; and after every call that was answered.
-    call.on('cancelled', () => {
-      if (this.#isOpen) this.end(EtcdError.of('Canceled'))
-    })
-    if (call.cancelled) this.end(EtcdError.of('Canceled'))
+    this.requests = new Requests(stream, encoding, messageBytesMax)
+    this.reply = new Reply(stream)
+    const canceled = () => this.end(EtcdError.of('Canceled'))
+    // The first comes at once, the second when what it sent was read.
+    stream.once('aborted', canceled)
+    stream.once('close', canceled)
+    if (timeoutMs !== undefined && timeoutMs <= TIMEOUT_MAX_MS) {
+      this.#deadline = setTimeout(() => this.#expire(), timeoutMs)
+    }
   }
 
   /** Aborts when nobody waits for the answer any more, with the reason. */
   get signal(): AbortSignal {
+    if (this.#ending === undefined) {
+      this.#ending = new AbortController()
+      if (this.#ended !== undefined) this.#ending.abort(this.#ended)
+    }
     return this.#ending.signal
   }
 
-  /** The metadata by the names that the gateway gives them; gRPC minds the deadline itself. */
-  readonly header = (name: string): string | undefined => {
-    if (name === 'grpc-timeout') return undefined
-    const [value] = this.#metadata.get(name.replace(/^grpc-metadata-/, ''))
-    return value === undefined ? undefined : String(value)
-  }
-
+  /** Tells whoever works on the answer that nobody waits for it. */
   end(reason: EtcdError): void {
-    this.#ending.abort(reason)
-    this.close()
+    if (this.#isClosed) return
+    this.#ended ??= reason
+    this.#ending?.abort(reason)
   }
 
   /** It has been answered. */
   close(): void {
-    this.#isOpen = false
-    this.#closed()
+    this.#isClosed = true
+    clearTimeout(this.#deadline)
+    this.requests.release()
   }
-}
 
-function commonNameOf(call: Surface): string | undefined {
-  const name = call.getAuthContext().sslPeerCertificate?.subject.CN
-  // Of several the last, which is Go's.
-  return Array.isArray(name) ? name.at(-1) : name
+  #expire(): void {
+    const reason = EtcdError.of('DeadlineExceeded')
+    this.end(reason)
+    this.reply.end(reason)
+  }
 }

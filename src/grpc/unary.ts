@@ -1,37 +1,24 @@
-import type { handleUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { EtcdError } from '../etcd/errors.ts'
 import type { RpcContext } from '../rpc/context.ts'
 import { withCall } from '../rpc/request.ts'
 import type { UnaryRpc } from '../rpc/rpcs.ts'
 import { answerCall } from '../rpc/unary.ts'
-import type { GrpcCall, OpenCalls } from './call.ts'
+import type { GrpcCall } from './call.ts'
 import { decode, encode } from './message.ts'
-import { statusOf } from './status.ts'
+import { unaryRequest } from './requests.ts'
 
-type Reply = Parameters<sendUnaryData<Buffer>>
-
-/** What answers a unary RPC. */
-export function serveUnary(
-  rpc: UnaryRpc,
-  open: OpenCalls,
-  context: RpcContext,
-): handleUnaryCall<Buffer, Buffer> {
-  const { services, environment, messageBytesMax } = context
-  const answer = async (call: GrpcCall, request: Buffer): Promise<Reply> => {
-    const message = decode(rpc.input, request, messageBytesMax)
+/** Answers a call of a unary RPC. Fails when its request can't be received. */
+export async function serveUnary(rpc: UnaryRpc, call: GrpcCall, context: RpcContext): Promise<void> {
+  const { services, environment } = context
+  const bytes = await unaryRequest(call.requests)
+  const answer = async (): Promise<Uint8Array> => {
+    const request = decode(rpc.input, bytes, 'error unmarshalling request')
     const response = await withCall(call, undefined, environment.clock, (asked) =>
-      rpc.handler(services)(message, asked),
+      rpc.handler(services)(request, asked),
     )
-    return [null, encode(rpc.output, response)]
+    return encode(rpc.output, response)
   }
-  return (surface, callback) => {
-    const call = open.open(rpc, surface)
-    answerCall(
-      rpc,
-      context,
-      () => answer(call, surface.request),
-      (error): Reply => [statusOf(error)],
-    )
-      .then((reply) => callback(...reply))
-      .finally(() => call.close())
-  }
+  const answered = await answerCall<Uint8Array | EtcdError>(rpc, context, answer, (error) => error)
+  if (answered instanceof EtcdError) call.reply.end(answered)
+  else call.reply.sendLast(answered)
 }

@@ -1,6 +1,6 @@
 import { EtcdError } from '../../etcd/errors.ts'
 import { LIMITS } from '../../etcd/limits.ts'
-import { BodyBudget } from '../body-budget.ts'
+import { BodyBudget } from '../../rpc/body-budget.ts'
 
 /** Holds a client's frames back, where the server can. */
 export interface Flow {
