@@ -26,8 +26,10 @@ export class ServedStore {
     this.#config = config
     this.#environment = config.stores.length === 0 ? environment : loggingOf(address.schema, environment)
     this.instruments = createInstruments(config.metrics)
+    // A share even where it is the only one: the process closes the connections, not the store.
+    const share = shareOf(sql, at)
     this.#application = compose({
-      sql: config.stores.length > 1 ? fairly(shareOf(sql, at)) : sql,
+      sql: config.stores.length > 1 ? fairly(share) : share,
       config: { ...config, schema: address.schema },
       environment: this.#environment,
       instruments: this.instruments,
