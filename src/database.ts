@@ -12,7 +12,7 @@ import { startEmbedded } from './store/embedded/index.ts'
 import { migrate } from './store/migrate.ts'
 import { openPostgres } from './store/postgres/index.ts'
 import type { Sql } from './store/sql.ts'
-import { inTransaction } from './store/transaction.ts'
+import { inTransaction, onConnection } from './store/transaction.ts'
 import { errorText } from './thrown.ts'
 
 /** The database that a command works on. */
@@ -25,7 +25,9 @@ export interface Database {
   readonly ended: Promise<Error>
   /** Brings the store in a schema to this version; with `mustExist` it is never made. Fails with an Error fit to be shown. */
   migrate(schema: string, mustExist?: boolean): Promise<void>
-  /** Does what isn't asked while requests are served, all of it or nothing. Fails with an Error fit to be shown. */
+  /** Does what isn't asked while requests are served, on a connection of its own. Fails with an Error fit to be shown. */
+  session<T>(work: (client: Client) => Promise<T>): Promise<T>
+  /** The same, all of it or nothing. */
   transaction<T>(work: (client: Client) => Promise<T>): Promise<T>
   /** Stops the database, if it is this process's own. After `sql.close()`. */
   close(): Promise<void>
@@ -73,6 +75,7 @@ function openGiven(url: string, schemas: readonly string[], log: Log): Database 
     location: `${withoutPassword(url)}${names}`,
     ended: new Promise(() => {}),
     migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist, dialect).catch(explained),
+    session: (work) => onConnection(connection, work).catch(explained),
     transaction: (work) => inTransaction(connection, work).catch(explained),
     close: async () => {},
   }
@@ -97,6 +100,7 @@ async function openEmbedded(
     location: `${resolve(dataDir)} (embedded PostgreSQL)`,
     ended: embedded.ended,
     migrate: (schema, mustExist) => migrate(embedded.connection, schema, log, mustExist).catch(explained),
+    session: (work) => onConnection(embedded.connection, work).catch(explained),
     transaction: (work) => inTransaction(embedded.connection, work).catch(explained),
     close: () => embedded.close(),
   }

@@ -70,26 +70,41 @@ export async function recoverStore(command: Command, bump: bigint): Promise<void
   })
 }
 
+/** A store that is there and can't be read, or not now. */
+interface UnreadStore {
+  readonly schema: string
+  readonly problem: string
+}
+
+/** For a store that somebody else is dropping. */
+const DONT_WAIT = `set lock_timeout = '1s'`
+
 /** `edgetcd stores list`. */
 export async function listStores({ config, environment, say }: Command): Promise<void> {
   const database = await openDatabase(config, environment.log, { schemas: [], mustExist: true })
   const { dialect } = database
   await closing(database, async () => {
-    const stores = await database.transaction(async (client) => {
-      const facts: StoreFacts[] = []
+    const stores = await database.session(async (client) => {
+      await client.query(DONT_WAIT)
+      const listed: (StoreFacts | UnreadStore)[] = []
       for (const schema of await findStores(client, dialect)) {
-        facts.push(await readFacts(client, schema, dialect))
+        const facts = readFacts(client, schema, dialect)
+        listed.push(await facts.catch((error: unknown) => ({ schema, problem: errorText(error) })))
       }
-      return facts
+      return listed
     })
     say(listText(stores, database.location), {
       event: 'stores',
-      stores: stores.map((store) => ({
-        ...store,
-        revision: String(store.revision),
-        keys: String(store.keys),
-        size: String(store.size),
-      })),
+      stores: stores.map((store) =>
+        'problem' in store
+          ? store
+          : {
+              ...store,
+              revision: String(store.revision),
+              keys: String(store.keys),
+              size: String(store.size),
+            },
+      ),
       data: database.location,
     })
   })
@@ -97,15 +112,11 @@ export async function listStores({ config, environment, say }: Command): Promise
 
 const MEGABYTE = 1_000_000
 
-function listText(stores: readonly StoreFacts[], location: string): string {
+function listText(stores: readonly (StoreFacts | UnreadStore)[], location: string): string {
   if (stores.length === 0) return `no stores: ${location}`
-  const rows = stores.map(({ schema, revision, keys, size, migration, version }) => [
-    schema,
-    String(revision),
-    String(keys),
-    `${(Number(size) / MEGABYTE).toFixed(1)} MB`,
-    version === 'current' ? migration : `${migration} (${version}: ${WHAT_TO_DO[version]})`,
-  ])
+  const rows = stores.map((store) =>
+    'problem' in store ? [store.schema, '-', '-', '-', store.problem] : cellsOf(store),
+  )
   const table = [['SCHEMA', 'REVISION', 'KEYS', 'SIZE', 'MIGRATED TO'], ...rows]
   const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? []
   return table
@@ -118,6 +129,11 @@ function listText(stores: readonly StoreFacts[], location: string): string {
     .join('\n')
 }
 
+function cellsOf({ schema, revision, keys, size, migration, version }: StoreFacts): string[] {
+  const migrated = version === 'current' ? migration : `${migration} (${version}: ${WHAT_TO_DO[version]})`
+  return [schema, String(revision), String(keys), `${(Number(size) / MEGABYTE).toFixed(1)} MB`, migrated]
+}
+
 const WHAT_TO_DO = { older: 'run edgetcd migrate', newer: 'by a newer edgetcd' } as const
 
 /** `edgetcd stores drop NAME --yes NAME`. */
@@ -126,17 +142,19 @@ export async function dropNamed({ line, config, environment, say }: Command): Pr
   const database = await openDatabase(config, environment.log, { schemas: [], mustExist: true })
   const { dialect } = database
   await closing(database, async () => {
-    const done = await database.transaction(async (client) => {
+    const { stores, store } = await database.session(async (client) => {
+      await client.query(DONT_WAIT)
       const stores = await findStores(client, dialect)
-      if (!stores.includes(schema)) return { refused: notThere(schema, stores, database.location) }
-      const store = await readFacts(client, schema, dialect)
-      if (yes !== schema) return { refused: unconfirmed(store, yes) }
-      const needed = await dropStore(client, schema, dialect)
-      return needed === undefined ? { store } : { refused: notAlone(schema, needed) }
+      const store = stores.includes(schema) ? await readFacts(client, schema, dialect) : undefined
+      return { stores, store }
     })
-    if (done.refused !== undefined) throw new ConfigError(done.refused)
-    const { revision, keys, size } = done.store
-    say(`dropped: ${described(done.store)}`, {
+    if (store === undefined) throw new ConfigError(notThere(schema, stores, database.location))
+    if (yes !== schema) throw new ConfigError(unconfirmed(store, yes))
+    const dropped = await dropStore(database, schema)
+    if (dropped === 'gone before') throw new ConfigError(`somebody else has dropped store ${schema} just now`)
+    if (dropped !== 'dropped') throw new ConfigError(notAlone(schema, dropped.neededBy))
+    const { revision, keys, size } = store
+    say(`dropped: ${described(store)}`, {
       event: 'dropped',
       schema,
       revision: String(revision),
@@ -190,7 +208,7 @@ async function eachStore(command: Command, work: (store: OneOfSeveral) => Promis
     mustExist: all || line.command !== 'migrate',
   })
   await closing(database, async () => {
-    const schemas = all ? await database.transaction((client) => findStores(client, database.dialect)) : named
+    const schemas = all ? await database.session((client) => findStores(client, database.dialect)) : named
     if (schemas.length === 0)
       say(`no stores: ${database.location}`, { event: 'no stores', data: database.location })
     const failures: string[] = []

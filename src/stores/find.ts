@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import { type Client, DatabaseError } from 'pg'
 import type { Dialect } from '../store/dialect/dialect.ts'
 import { checksumOf } from '../store/migrate.ts'
 import { quoteIdentifier } from '../store/statement.ts'
@@ -25,7 +25,12 @@ const MARKS = [
   'cluster.cluster_id',
 ]
 
-/** The schemas of a database that hold a store whose tables this role may read, by name. */
+/** No such schema or table: it was dropped a moment ago. */
+const GONE = new Set(['3F000', '42P01'])
+/** Not to be had within `lock_timeout`. */
+const LOCKED = '55P03'
+
+/** The schemas of a database that hold a store whose tables this role may read, by name. Not to be called in a transaction. */
 export async function findStores(client: Client, dialect: Dialect): Promise<string[]> {
   const { rows } = await client.query<{ schema: string }>(
     `select n.nspname as schema
@@ -37,17 +42,29 @@ export async function findStores(client: Client, dialect: Dialect): Promise<stri
     [MARKS],
   )
   const stores: string[] = []
-  for (const { schema } of rows) if (await wasMigrated(client, schema, dialect)) stores.push(schema)
+  for (const { schema } of rows) {
+    // One that somebody has locked is there.
+    const isStore = await wasMigrated(client, schema, dialect).catch((error: unknown) => {
+      if (error instanceof DatabaseError && error.code === LOCKED) return true
+      throw error
+    })
+    if (isStore) stores.push(schema)
+  }
   return stores
 }
 
 /** The first migration is what makes a schema a store. */
-async function wasMigrated(client: Client, schema: string, { migrations }: Dialect): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `select from ${quoteIdentifier(schema)}.migration where number = 1 and name = $1`,
-    [migrations[0]?.name],
-  )
-  return rowCount === 1
+export async function wasMigrated(client: Client, schema: string, { migrations }: Dialect): Promise<boolean> {
+  try {
+    const { rowCount } = await client.query(
+      `select from ${quoteIdentifier(schema)}.migration where number = 1 and name = $1`,
+      [migrations[0]?.name],
+    )
+    return rowCount === 1
+  } catch (error) {
+    if (error instanceof DatabaseError && GONE.has(error.code ?? '')) return false
+    throw error
+  }
 }
 
 interface FactsRow {
@@ -68,7 +85,7 @@ export async function readFacts(client: Client, schema: string, dialect: Dialect
   const name = quoteIdentifier(schema)
   const { rows } = await client.query<FactsRow>(
     `select h.revision, (select count(*) from ${name}.kv) as keys, m.number, m.name as migration,
-            (select checksum from ${name}.function_set) as checksum,
+            (select max(checksum) from ${name}.function_set) as checksum,
             (select sum(pg_total_relation_size(c.oid)) from pg_class c
               where c.relkind = 'r' and c.relnamespace = $1::regnamespace) as size
        from ${name}.head h,

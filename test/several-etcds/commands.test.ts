@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import type { HeaderJson, JsonObject } from '../support/gateway.ts'
@@ -130,7 +131,7 @@ describe('ten etcds in one database, from the command line', () => {
     await postgres.query(`create table "tenant-5".precious (n int)`)
     const inside = await run(postgres, 'stores', 'drop', 'tenant-5', '--yes', 'tenant-5')
     expect(inside.said[0]?.message).toContain('nothing was dropped')
-    expect(inside.said[0]?.message).toContain('tenant-5.precious')
+    expect(inside.said[0]?.message).toContain('table "tenant-5".precious')
     await postgres.query(
       `create schema reports; create view reports.keys as select count(*) from "tenant-6".kv`,
     )
@@ -139,6 +140,63 @@ describe('ten etcds in one database, from the command line', () => {
     expect(await names()).toEqual(TEN.slice(1))
     await using server = await startEdgetcd({ databaseUrl: postgres.url, schema: 'tenant-6' })
     expect(await server.gateway.put('k', 'v'), 'it is whole').toBe(2)
+  })
+
+  it('drop knows its functions by their types, and a type, too, is somebody else’s', async () => {
+    await postgres.query(`create function "tenant-5".apply(n int) returns int language sql as 'select n';
+      create type "tenant-9".mood as enum ('fine'); drop table "tenant-5".precious`)
+    for (const [name, theirs] of [
+      ['tenant-5', 'function "tenant-5".apply(integer)'],
+      ['tenant-9', 'type "tenant-9".mood'],
+    ] as const) {
+      const { code, said } = await run(postgres, 'stores', 'drop', name, '--yes', name)
+      expect(code).toBe(2)
+      expect(said[0]?.message).toContain(
+        `nothing was dropped: something that isn't edgetcd's lies in schema ${name}`,
+      )
+      expect(said[0]?.message).toContain(theirs)
+    }
+    expect((await postgres.query(`select "tenant-5".apply(1)`)).rowCount, 'it is there').toBe(1)
+    expect(await names()).toEqual(TEN.slice(1))
+  })
+
+  it('a role that owns nothing of a store can’t drop it, and nothing is lost', async () => {
+    await postgres.query(`create role reader login; grant usage on schema "tenant-4" to reader;
+      grant select on all tables in schema "tenant-4" to reader`)
+    const asReader = { ...postgres, url: postgres.url.replace('postgres@', 'reader@') }
+    const { code, said } = await run(asReader, 'stores', 'drop', 'tenant-4', '--yes', 'tenant-4')
+    expect(code).toBe(1)
+    expect(said[0]?.message).toContain('must be owner of')
+    await using server = await startEdgetcd({ databaseUrl: postgres.url, schema: 'tenant-4' })
+    expect(await server.gateway.put('k', 'v')).toBe(2)
+  })
+
+  it('of two that drop a store at once one does, and neither waits for the other to be told so', async () => {
+    await run(postgres, 'migrate', '--schema', 'twice')
+    const drop = () => run(postgres, 'stores', 'drop', 'twice', '--yes', 'twice')
+    const both = (await Promise.all([drop(), drop()])).toSorted((a, b) => Number(a.code) - Number(b.code))
+    expect(both.map(({ code }) => code)).toEqual([0, 2])
+    expect(both[1]?.said[0]?.message).toMatch(/no store in schema twice|dropped store twice just now/)
+  })
+
+  it('list tells of a store that is locked or broken in its own line, and of the others as ever', async () => {
+    await postgres.query(
+      `create table public.kept as select * from "tenant-8".head; delete from "tenant-8".head`,
+    )
+    const holder = new pg.Client({ connectionString: postgres.url })
+    await holder.connect()
+    await holder.query(`begin; lock table "tenant-3".migration, "tenant-7".kv in access exclusive mode`)
+    const listed = await stores()
+    await holder.end()
+    expect(listed.map(({ schema }) => schema)).toEqual(TEN.slice(1))
+    const problems = Object.fromEntries(listed.map(({ schema, problem }) => [schema, problem]))
+    expect(problems).toMatchObject({
+      'tenant-1': undefined,
+      'tenant-3': expect.stringContaining('lock timeout'),
+      'tenant-7': expect.stringContaining('lock timeout'),
+      'tenant-8': expect.stringContaining('lacks its head'),
+    })
+    await postgres.query(`insert into "tenant-8".head select * from public.kept`)
   })
 
   it('a role sees the stores that it may read, and a schema of another owner stays when its store goes', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { commandSays, runCommand } from '../support/command.ts'
+import { startEdgetcd } from '../support/edgetcd.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { startYugabyteDbStandIn, type YugabyteDbStandIn } from '../support/yugabytedb.ts'
 
@@ -28,6 +29,44 @@ test('every command works on yugabytedb://, with nothing that YugabyteDB lacks',
   const schemas = await postgres.query(`select nspname from pg_namespace where nspname in ('one', 'two')`)
   expect(schemas.rows).toEqual([{ nspname: 'one' }])
   expect(database.lacking).toEqual([])
+})
+
+test('drop asks first for what needs the store, since what it has dropped by then would be gone', async () => {
+  await commandSays(database, 'needed', 'migrate')
+  for (const [by, made] of [
+    ['view elsewhere.keys', 'create view elsewhere.keys as select key from needed.kv'],
+    ['function needed.mine()', 'create function needed.mine() returns int language sql as $$select 1$$'],
+    ['view elsewhere.size', 'create view elsewhere.size as select * from needed.store_size()'],
+    ['type needed.mood', `create type needed.mood as enum ('fine')`],
+  ] as const) {
+    await postgres.query(`create schema elsewhere; ${made}`)
+    const { code, lines } = await runCommand(database, 'one', 'stores', 'drop', 'needed', '--yes', 'needed')
+    expect(code).toBe(2)
+    expect(lines[0]).toContain('nothing was dropped')
+    expect(lines[0]).toContain(by)
+    await postgres.query(`drop schema elsewhere cascade; drop ${by}`.replace(/drop view .*$/, ''))
+  }
+  await using server = await startEdgetcd({ databaseUrl: database.url, schema: 'needed' })
+  expect(await server.gateway.put('k', 'v'), 'it is whole').toBe(2)
+})
+
+test('a drop that was broken off leaves a store, which migrating makes whole and dropping drops', async () => {
+  for (const then of ['migrate', 'drop'] as const) {
+    await commandSays(database, 'half', 'migrate')
+    const { rows } = await postgres.query(
+      `select oid::regprocedure as signature from pg_proc where pronamespace = 'half'::regnamespace limit 10`,
+    )
+    await postgres.query(
+      `delete from half.function_set; drop function ${rows.map(({ signature }) => signature).join(', ')}`,
+    )
+    const { stores } = await commandSays(database, 'one', 'stores', 'list')
+    expect(stores).toContainEqual(expect.objectContaining({ schema: 'half', version: 'older' }))
+    if (then === 'migrate') {
+      await using server = await startEdgetcd({ databaseUrl: database.url, schema: 'half' })
+      expect(await server.gateway.put('k', 'v')).toBe(2)
+    }
+    expect((await runCommand(database, 'one', 'stores', 'drop', 'half', '--yes', 'half')).code).toBe(0)
+  }
 })
 
 test('a URL with the scheme of the other engine is told, and nothing is done', async () => {
