@@ -119,7 +119,10 @@ describe('readConfig', () => {
     [{ 'stream-max-duration': '5 minutes' }, '--stream-max-duration is "5 minutes", but must be a duration'],
     [{ 'database-url': 'mysql://a' }, '--database-url is "mysql://a", but must be postgres://'],
     [{ 'auto-compaction-retention': 'x' }, '--auto-compaction-retention is "x", but must be hours'],
-    [{ schema: 'x'.repeat(64) }, 'but must be a name of at most 63 bytes'],
+    [{ schema: 'x'.repeat(64) }, 'but must be one name of at most 63 bytes'],
+    [{ schema: 'a,b' }, '--schema is "a,b", but must be one name'],
+    [{ schema: 'pg_etcd' }, "not one of PostgreSQL's own"],
+    [{ schema: 'information_schema' }, "not one of PostgreSQL's own"],
   ])('refuses %j', (flags, message) => {
     expect(() => readConfig(flags as Record<string, string>, {})).toThrow(message)
     expect(() => readConfig(flags as Record<string, string>, {})).toThrow(ConfigError)

@@ -103,8 +103,11 @@ export const Origins = text(
   },
 )
 
-export const SchemaName = text('a name of at most 63 bytes', (input) =>
-  input !== '' && new TextEncoder().encode(input).length <= 63 ? input : undefined,
+/** Commas are between schemas, where a command takes several; and what is PostgreSQL's holds no store. */
+export const SchemaName = text("one name of at most 63 bytes, and not one of PostgreSQL's own", (input) =>
+  /^(?!pg_|information_schema$)[^,]+$/s.test(input) && new TextEncoder().encode(input).length <= 63
+    ? input
+    : undefined,
 )
 
 export const StoreAddresses = text(
