@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROUTES } from '../../src/gateway/routes.ts'
-import { startEdgetcd } from '../support/edgetcd.ts'
+import { RPCS } from '../../src/rpc/rpcs.ts'
+import { type Edgetcd, startEdgetcd } from '../support/edgetcd.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
+import { askByGrpc, closeGrpcClients, grpcAsks, methodsOf } from './grpc.ts'
 import { LEASES, RPC_ASKS } from './rpc-table.ts'
 import {
   as,
@@ -16,12 +18,21 @@ import {
   type Scene,
   STREAMS,
   setScene,
+  type Told,
 } from './scene.ts'
 import { forgedTokens, type Mint, openMint, tokenFor } from './tokens.ts'
 
-const ASKS = Object.entries(RPC_ASKS).flatMap(([path, asks]) => asks.map((ask) => ({ path, ...ask })))
+/** Asks an RPC at a server: what is told first. */
+type Asking = (server: Edgetcd, token: string | undefined, path: string, body: JsonObject) => Promise<Told>
+const byHttp: Asking = ({ gateway }, token, path, body) => ask(gateway, token, path, body)
 
-describe('every RPC', () => {
+const DOORS: readonly [name: string, asking: Asking, asks: typeof RPC_ASKS][] = [
+  ['the gateway', byHttp, RPC_ASKS],
+  ['gRPC', askByGrpc, grpcAsks(RPC_ASKS)],
+]
+
+describe.each(DOORS)('every RPC over %s', (_name, asking, asksByPath) => {
+  const asks = Object.entries(asksByPath).flatMap(([path, some]) => some.map((one) => ({ path, ...one })))
   let scene: Scene
   let mint: Mint
   /** Tokens that nobody is let in with, by what is wrong with them. */
@@ -41,7 +52,10 @@ describe('every RPC', () => {
     await root('/v3/auth/user/add', { name: 'added-again', password: 'pw' })
     bad['whose time is over'] = await tokenOfShortLife()
   })
-  afterAll(() => scene[Symbol.asyncDispose]())
+  afterAll(async () => {
+    closeGrpcClients()
+    await scene[Symbol.asyncDispose]()
+  })
 
   async function tokenOfDeleted(name: string): Promise<string> {
     await scene.root('/v3/auth/user/add', { name, password: 'pw' })
@@ -84,17 +98,18 @@ describe('every RPC', () => {
     expect(Object.keys(RPC_ASKS).sort()).toEqual([...ROUTES.keys()].sort())
     const streams = [...ROUTES].filter(([, rpc]) => rpc.kind === 'stream').map(([path]) => path)
     expect([...STREAMS].sort()).toEqual(streams.sort())
+    expect(methodsOf(Object.keys(grpcAsks(RPC_ASKS)))).toEqual(new Set(RPCS.keys()))
   })
 
   it('turns away who has no token, and whoever has none that is good, and does nothing', async () => {
     const before = await state()
-    const { gateway } = scene.here
-    for (const { path, body, needs } of ASKS) {
+    const { here } = scene
+    for (const { path, body, needs } of asks) {
       if (needs === 'nothing') continue
       const about = `${path} ${JSON.stringify(body)}`
-      expect(await ask(gateway, undefined, path, body), `${about} without a token`).toEqual({ error: NOBODY })
+      expect(await asking(here, undefined, path, body), `${about} without a token`).toEqual({ error: NOBODY })
       const answers = Object.entries(bad).map(async ([what, token]) => {
-        expect(await ask(gateway, token, path, body), `${about} with a token ${what}`).toEqual({
+        expect(await asking(here, token, path, body), `${about} with a token ${what}`).toEqual({
           error: BAD_TOKEN,
         })
       })
@@ -105,9 +120,9 @@ describe('every RPC', () => {
 
   it('turns away another user, and does nothing', async () => {
     const before = await state()
-    for (const { path, body, needs } of ASKS) {
+    for (const { path, body, needs } of asks) {
       if (needs !== 'root' && needs !== 'foreign') continue
-      const answer = await ask(scene.here.gateway, scene.tokenOf('alice'), path, body)
+      const answer = await asking(scene.here, scene.tokenOf('alice'), path, body)
       expect(answer, `${path} ${JSON.stringify(body)}`).toEqual({ error: DENIED })
     }
     expect(await state()).toEqual(before)
@@ -121,12 +136,12 @@ describe('every RPC', () => {
     })
     await root('/v3/auth/user/add', { name: 'stale', password: 'pw' })
     await root('/v3/auth/user/grant', { user: 'stale', role: 'root' })
-    for (const [i, { path, body, needs }] of ASKS.entries()) {
+    for (const [i, { path, body, needs }] of asks.entries()) {
       if (needs === 'nothing') continue
       const token = tokenFor(mint, 'stale', await passwordVersion())
       await as(there.gateway, token, '/v3/kv/range', key('b/x'))
       await root('/v3/auth/user/changepw', hashed(i % 10))
-      const answer = await ask(there.gateway, token, path, body)
+      const answer = await asking(there, token, path, body)
       expect.soft(answer, `${path} ${JSON.stringify(body)}`).toEqual({ error: BAD_TOKEN })
     }
 
@@ -139,9 +154,9 @@ describe('every RPC', () => {
 
   it('lets in whoever may ask', async () => {
     const { here, tokenOf } = scene
-    for (const { path, body, needs } of ASKS) {
+    for (const { path, body, needs } of asks) {
       const user = needs === 'own' || needs === 'user' ? 'alice' : 'root'
-      const answer = await ask(here.gateway, needs === 'nothing' ? undefined : tokenOf(user), path, body)
+      const answer = await asking(here, needs === 'nothing' ? undefined : tokenOf(user), path, body)
       const refusal = 'error' in answer && REFUSALS.includes(answer.error) ? answer.error : undefined
       expect(refusal, `${path} ${JSON.stringify(body)}`).toBeUndefined()
     }

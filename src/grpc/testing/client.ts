@@ -68,6 +68,21 @@ export class TestClient implements Disposable {
     )
   }
 
+  /** The same with requests that may be none. */
+  openBytes<M extends DescMethod>(
+    method: M,
+    options: AskOptions = {},
+  ): ClientDuplexStream<Buffer, Output<M>> {
+    const bytes = (request: Buffer) => request
+    return this.#client.makeBidiStreamRequest(
+      pathOf(method),
+      bytes,
+      read(method),
+      metadataOf(options),
+      options,
+    )
+  }
+
   /** One request, many answers. */
   follow<M extends DescMethod>(method: M, request: Input<M>): ClientReadableStream<Output<M>> {
     return this.#client.makeServerStreamRequest(
