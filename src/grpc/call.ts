@@ -57,7 +57,10 @@ export class GrpcCall implements RpcRequest {
     this.certificateName = certificateName
     this.requests = new Requests(stream, encoding, messageBytesMax)
     this.reply = new Reply(stream)
-    const canceled = () => this.end(EtcdError.of('Canceled'))
+    // An error is dear to make, and every stream closes.
+    const canceled = () => {
+      if (!this.#isClosed) this.end(EtcdError.of('Canceled'))
+    }
     // The first comes at once, the second when what it sent was read.
     stream.once('aborted', canceled)
     stream.once('close', canceled)
