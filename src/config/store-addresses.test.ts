@@ -10,6 +10,11 @@ describe('the addresses of several stores', () => {
     ])
   })
 
+  it('have host names as clients send them', () => {
+    const [store] = readStoreAddresses('a=//Bücher.example,a=//c.example.') ?? []
+    expect(store?.hosts).toEqual(['xn--bcher-kva.example', 'c.example'])
+  })
+
   it('may all leave the port to the system', () => {
     expect(readStoreAddresses('a=http://127.0.0.1:0,b=http://127.0.0.1:0')).toHaveLength(2)
   })
@@ -22,6 +27,7 @@ describe('the addresses of several stores', () => {
     ['a path', 'a=//a.example/b'],
     ['a host name with a port, which nothing listens on', 'a=//a.example:2379'],
     ['two stores at one host name', 'a=//a.example,b=//A.example'],
+    ['two stores at one host name in two spellings', 'a=//bü.example,b=//xn--b-eha.example'],
     ['two stores at one port', 'a=http://127.0.0.1:2381,b=http://127.0.0.1:2381'],
   ])('are not %s', (_, text) => {
     expect(readStoreAddresses(text)).toBeUndefined()

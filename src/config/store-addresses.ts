@@ -17,7 +17,7 @@ export function readStoreAddresses(text: string): StoreAddress[] | undefined {
   const stores = new Map<string, { urls: string[]; hosts: string[] }>()
   for (const part of text.split(',')) {
     const [, schema, given] = /^\s*([^=]+)=(\S+?)\/?\s*$/.exec(part) ?? []
-    const address = given?.toLowerCase()
+    const address = given === undefined ? undefined : asAsked(given.toLowerCase())
     if (schema === undefined || address === undefined || taken.has(address)) return undefined
     // Any number of them get ports of their own from the system.
     if (!address.endsWith(':0')) taken.add(address)
@@ -28,6 +28,11 @@ export function readStoreAddresses(text: string): StoreAddress[] | undefined {
     else return undefined
   }
   return [...stores].map(([schema, addresses]) => ({ schema, ...addresses }))
+}
+
+/** A host name as clients send it: theirs have no other letters than ASCII's, and no dot of the root. */
+function asAsked(address: string): string {
+  return isHost(address) ? `//${new URL(`http:${address}`).hostname.replace(/\.$/, '')}` : address
 }
 
 /** Whether it says where to listen. */

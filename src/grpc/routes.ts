@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http2'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-import { hostName } from '../host-name.ts'
+import { storeHostName } from '../host-name.ts'
 import type { RpcContext } from '../rpc/context.ts'
 import { RPCS, type Rpc } from '../rpc/rpcs.ts'
 import { HEALTH_RPCS } from './health.ts'
@@ -37,7 +37,7 @@ function rpcAt(path: string): Rpc | EtcdError {
 
 function contextFor(contexts: RpcContext | ContextsByHost, authority: string): RpcContext | EtcdError {
   if (!isByHost(contexts)) return contexts
-  const host = hostName(authority).toLowerCase()
+  const host = storeHostName(authority)
   const context = contexts.get(host)
   if (context !== undefined) return context
   const message = `edgetcd: no etcd is served here by the host name ${JSON.stringify(host)}`

@@ -3,7 +3,7 @@ import { type Answer, NO_STORE, plain } from '../gateway/answer.ts'
 import type { Gateway } from '../gateway/node.ts'
 import { sendAnswer } from '../gateway/node-http.ts'
 import { answerWithoutUpgrade } from '../gateway/websocket/node-upgrade.ts'
-import { hostName } from '../host-name.ts'
+import { storeHostName } from '../host-name.ts'
 
 /**
  * Several etcds' gateways on the same connections: a request is that one's whose host name (in lower case) it was made to.
@@ -11,7 +11,8 @@ import { hostName } from '../host-name.ts'
  */
 export function gatewayByHost(gateways: ReadonlyMap<string, Gateway>): Gateway {
   const all = new Set(gateways.values())
-  const gatewayOf = (incoming: IncomingMessage) => gateways.get(hostOf(incoming))
+  const gatewayOf = (incoming: IncomingMessage) =>
+    hasTwoHosts(incoming) ? undefined : gateways.get(hostOf(incoming))
   let stopping = false
   return {
     listener(incoming, outgoing) {
@@ -19,7 +20,8 @@ export function gatewayByHost(gateways: ReadonlyMap<string, Gateway>): Gateway {
       if (gateway !== undefined) return gateway.listener(incoming, outgoing)
       // What it brings along is thrown away as it comes.
       incoming.resume()
-      sendAnswer(incoming, outgoing, refusal(hostOf(incoming)), {}, stopping).catch(() => outgoing.destroy())
+      const answer = hasTwoHosts(incoming) ? TOO_MANY_HOSTS : refusal(hostOf(incoming))
+      sendAnswer(incoming, outgoing, answer, {}, stopping).catch(() => outgoing.destroy())
     },
     async upgrade(server, incoming, socket, head) {
       const gateway = gatewayOf(incoming)
@@ -36,9 +38,19 @@ export function gatewayByHost(gateways: ReadonlyMap<string, Gateway>): Gateway {
   }
 }
 
-function hostOf({ headers }: IncomingMessage): string {
-  return hostName(headers.host ?? '').toLowerCase()
+/** By a target that is a whole URL, as proxies are sent, the Host header means nothing (RFC 9112, 3.2.2). */
+function hostOf({ headers, url = '' }: IncomingMessage): string {
+  const [, authority] = /^[^/?]*:\/\/([^/?]*)/.exec(url) ?? []
+  return storeHostName(authority ?? headers.host ?? '')
 }
+
+/** Whoever stands in between may have taken another one of them than we would. */
+function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length > 1
+}
+
+/** As Go's server says it. */
+const TOO_MANY_HOSTS = plain(400, '400 Bad Request: too many Host headers')
 
 function refusal(host: string): Answer {
   const text = [

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Auth, KV, Lease, Watch } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
@@ -201,6 +202,27 @@ describe('several etcds of one process on one port, by host name', () => {
     expect(body.members).toMatchObject([{ clientURLs: [`http://b.example:${server.port}`] }])
   })
 
+  it.each([
+    ['a URL as the target, whose name counts', 'http://b.example/v3/kv/range', ['a.example'], '200', 'b'],
+    ['the dot of the root', '/v3/kv/range', ['b.example.'], '200', 'b'],
+    ['two Host headers', '/v3/kv/range', ['a.example', 'b.example'], '400', undefined],
+    ['a URL with a name that no store has', 'http://c.example/v3/kv/range', ['a.example'], '421', undefined],
+    ['an empty Host header', '/v3/kv/range', [''], '421', undefined],
+  ] as const)('over HTTP, with %s', async (_, path, hosts, status, value) => {
+    for (const host of ['a', 'b']) await put(`${host}.example`, 'k', host)
+    const body = JSON.stringify({ key: b64('k') })
+    const lines = [
+      ...hosts.map((host) => `Host: ${host}`),
+      `Content-Length: ${body.length}`,
+      'Connection: close',
+    ]
+    const socket = connect(server.port, '127.0.0.1')
+    socket.write(`POST ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+    const answer = (await socket.toArray()).join('')
+    expect(answer.split(' ')[1]).toBe(status)
+    if (value !== undefined) expect(answer).toContain(`"value":"${b64(value)}"`)
+  })
+
   it.each(['c.example', 'a.example.evil', 'localhost'])('answers 421 to the name "%s"', async (host) => {
     const { status } = await put(host, 'k', 'lost')
     expect(status).toBe(421)
@@ -232,7 +254,7 @@ describe('several etcds of one process on one port, by host name', () => {
 
   it('serves over gRPC the one whose name is the authority', async () => {
     using a = grpc('a.example')
-    using b = grpc(`B.example:${server.port}`)
+    using b = grpc(`B.example.:${server.port}`)
     for (const [client, value] of [
       [a, 'of a'],
       [b, 'of b'],
