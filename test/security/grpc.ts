@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { type DescMethod, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import { type DescMethod, fromJson, type JsonValue, type Message, toBinary, toJson } from '@bufbuild/protobuf'
 import { KV } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
 import { ROUTES } from '../../src/gateway/routes.ts'
-import { type AskOptions, statusOf, TestClient } from '../../src/grpc/testing/client.ts'
+import { statusOf, TestClient } from '../../src/grpc/testing/client.ts'
 import { RPCS } from '../../src/rpc/rpcs.ts'
 import type { Edgetcd } from '../support/edgetcd.ts'
 import type { JsonObject } from '../support/gateway.ts'
@@ -33,41 +33,41 @@ function methodAt(path: string): DescMethod {
 
 const clients = new Map<string, TestClient>()
 
-/** Asks an RPC over gRPC, with the body that the gateway's would have, and gives what is told first. */
+export function closeGrpcClients(): void {
+  for (const client of clients.values()) client[Symbol.dispose]()
+  clients.clear()
+}
+
+/** Asks an RPC over gRPC, with the body that the gateway's would have; its answers are as the gateway has them. */
+export function openByGrpc(url: string, path: string, token: string | undefined, body: JsonObject) {
+  const method = methodAt(path)
+  const client = clients.get(url) ?? new TestClient(new URL(url).host)
+  clients.set(url, client)
+  // Unknown fields are none to the gateway either.
+  const request = fromJson(method.input, body as JsonValue, { ignoreUnknownFields: true })
+  const read = (answer: Message) => toJson(method.output, answer, { useProtoFieldName: true }) as JsonObject
+  const call = client.openBytes(method, read, token === undefined ? {} : { metadata: { token } })
+  call.write(Buffer.from(toBinary(method.input, request)))
+  // Those may have more requests, which is what keeps them going.
+  if (method.methodKind !== 'bidi_streaming') call.end()
+  return call
+}
+
+/** The same, at a server; gives what is told first. */
 export async function askByGrpc(
   { url }: Edgetcd,
   token: string | undefined,
   path: string,
   body: JsonObject,
 ): Promise<Told> {
-  const method = methodAt(path)
-  const client = clients.get(url) ?? new TestClient(new URL(url).host)
-  clients.set(url, client)
-  const options = token === undefined ? {} : { metadata: { token } }
-  // Unknown fields are none to the gateway either.
-  const request = fromJson(method.input, body as JsonValue, { ignoreUnknownFields: true })
-  const bytes = Buffer.from(toBinary(method.input, request))
+  const call = openByGrpc(url, path, token, body)
   try {
-    const answer = await firstAnswer(client, method, bytes, options)
-    const json = toJson(method.output, answer, { useProtoFieldName: true })
-    return told({ result: json as JsonObject })
+    const [answer] = await once(call, 'data')
+    return told({ result: answer })
   } catch (error) {
     return { error: statusOf(error)[1] }
+  } finally {
+    call.on('error', () => {})
+    call.cancel()
   }
-}
-
-export function closeGrpcClients(): void {
-  for (const client of clients.values()) client[Symbol.dispose]()
-  clients.clear()
-}
-
-async function firstAnswer(client: TestClient, method: DescMethod, bytes: Buffer, options: AskOptions) {
-  if (method.methodKind === 'unary') return await client.askBytes(method, bytes, options)
-  const stream = client.openBytes(method, options)
-  stream.write(bytes)
-  if (method.methodKind === 'server_streaming') stream.end()
-  const [first] = await once(stream, 'data')
-  stream.on('error', () => {})
-  stream.cancel()
-  return first
 }

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { WebSocket } from 'ws'
+import { statusOf } from '../../src/grpc/testing/client.ts'
+import type { JsonObject } from '../support/gateway.ts'
+import { openByGrpc } from './grpc.ts'
 
 /** Everything that came on one connection so far, as text, and whether it has ended. */
 export class Listener {
@@ -70,6 +73,19 @@ export class Listener {
     socket.on('close', () => listener.#ended())
     await once(socket, 'open')
     socket.send(JSON.stringify(frame))
+    return listener
+  }
+
+  /** Asks an RPC over gRPC, by the gateway's path and body; each answer is a line, and so is the error at the end. */
+  static grpc(url: string, path: string, token: string | undefined, body: JsonObject): Listener {
+    const call = openByGrpc(url, path, token, body)
+    const listener = new Listener(
+      () => call.cancel(),
+      () => {},
+    )
+    call.on('data', (answer: JsonObject) => listener.#take(`${JSON.stringify(answer)}\n`))
+    call.on('error', (error) => listener.#take(`${statusOf(error)[1]}\n`))
+    call.on('close', () => listener.#ended())
     return listener
   }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { b64, type Gateway, type JsonObject } from '../support/gateway.ts'
 import { prefixRange } from '../support/watching.ts'
+import { closeGrpcClients } from './grpc.ts'
 import { Listener } from './listener.ts'
 import { as, BAD_TOKEN, bearer, DENIED, key, NOBODY, type Scene, setScene } from './scene.ts'
 import { type Mint, openMint, tokenFor } from './tokens.ts'
@@ -19,7 +20,10 @@ beforeAll(async () => {
   scene = await setScene()
   mint = await openMint(scene)
 })
-afterAll(() => scene[Symbol.asyncDispose]())
+afterAll(async () => {
+  closeGrpcClients()
+  await scene[Symbol.asyncDispose]()
+})
 
 const rangeOf = (name: string) => prefixRange(`${name}/`)
 
@@ -58,6 +62,10 @@ const WATCHES: Readonly<Record<string, Door>> = {
       headers: bearer(token),
       body: { create_request: { ...key(`${name}/k`), prev_kv: true, progress_notify: true } },
     }),
+  'gRPC watch': (url, { name, token }, from) =>
+    Listener.grpc(url, '/v3/watch', token, {
+      create_request: { ...rangeOf(name), start_revision: String(from) },
+    }),
   'WebSocket watch': (url, { name, token }, from) =>
     Listener.webSocket(url, '/v3/watch', bearer(token), {
       create_request: { ...rangeOf(name), start_revision: String(from) },
@@ -83,6 +91,13 @@ const WAITS: Readonly<Record<string, Door>> = {
   },
   lock: (url, { name, token }) =>
     Listener.http(url, '/v3/lock/lock', { headers: bearer(token), body: { name: b64(`${name}/lock`) } }),
+  'gRPC lock': (url, { name, token }) =>
+    Listener.grpc(url, '/v3/lock/lock', token, { name: b64(`${name}/lock`) }),
+  'gRPC campaign': (url, { name, token }) =>
+    Listener.grpc(url, '/v3/election/campaign', token, {
+      name: b64(`${name}/election`),
+      value: b64('mine'),
+    }),
   campaign: (url, { name, token }) =>
     Listener.http(url, '/v3/election/campaign', {
       headers: bearer(token),
@@ -136,7 +151,7 @@ async function openAll(url: string, victim: Victim, gateway: Gateway): Promise<M
 async function untilQueued(name: string): Promise<void> {
   for (const prefix of ['lock', 'election']) {
     const queue = { ...prefixRange(`${name}/${prefix}/`), count_only: true }
-    while ((await scene.root('/v3/kv/range', queue)).count !== '2')
+    while ((await scene.root('/v3/kv/range', queue)).count !== '3')
       await new Promise((r) => setTimeout(r, 10))
   }
 }

@@ -68,16 +68,16 @@ export class TestClient implements Disposable {
     )
   }
 
-  /** The same with requests that may be none. */
-  openBytes<M extends DescMethod>(
+  /** A call of any kind, with requests that may be none, and answers as `readAnswer` has them. */
+  openBytes<M extends DescMethod, A>(
     method: M,
+    readAnswer: (answer: Output<M>) => A,
     options: AskOptions = {},
-  ): ClientDuplexStream<Buffer, Output<M>> {
-    const bytes = (request: Buffer) => request
+  ): ClientDuplexStream<Buffer, A> {
     return this.#client.makeBidiStreamRequest(
       pathOf(method),
-      bytes,
-      read(method),
+      (request: Buffer) => request,
+      (bytes: Buffer) => readAnswer(read(method)(bytes)),
       metadataOf(options),
       options,
     )
