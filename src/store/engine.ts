@@ -1,9 +1,10 @@
 import type { Environment, Log } from '../environment.ts'
 import { NEVER } from '../never.ts'
 import { unrepeatedLog } from '../unrepeated-log.ts'
+import { aroundSql } from './around-sql.ts'
 import { SERVER } from './authority.ts'
 import { CoordinatedWrites, type WriteCoordinator } from './coordinated-writes.ts'
-import { etcdFailure } from './failure.ts'
+import { etcdFailure, isStoreMissing } from './failure.ts'
 import { LeaseDeadline } from './lease-deadline.ts'
 import { loggedSql } from './logged-sql.ts'
 import { RefusedBy } from './program/instruction.ts'
@@ -66,7 +67,15 @@ export class Engine {
     const { environment, batched, coordinator } = options
     this.#memory = options.memory ?? {}
     this.#memory.failures ??= unrepeatedLog(environment)
-    const sent = loggedSql(options.sql, this.#memory.failures)
+    const sent = aroundSql(loggedSql(options.sql, this.#memory.failures), async (run) => {
+      try {
+        return await run()
+      } catch (error) {
+        // Whichever store is made here next is another one.
+        if (isStoreMissing(error)) this.#forgetIdentity()
+        throw error
+      }
+    })
     const sql = retriedSql(sent, environment)
     this.sql = sql
     this.#memory.statement ??= statementFactory(options.schema)
@@ -149,6 +158,11 @@ export class Engine {
     this.#deadline.close()
     await Promise.all([this.#queue.stop(), this.#coordinated?.stop()])
     await this.sql.close()
+  }
+
+  #forgetIdentity(): void {
+    delete this.#memory.identity
+    this.#identity = undefined
   }
 
   async #readIdentity(): Promise<Identity> {

@@ -17,6 +17,11 @@ export function isRetriable(error: unknown): boolean {
   return error instanceof SqlError && error.kind === 'failed' && RETRIABLE.has(error.sqlstate ?? '')
 }
 
+/** Whether there is no store: it was never made, or has been dropped. */
+export function isStoreMissing(error: unknown): boolean {
+  return error instanceof SqlError && NOT_MIGRATED.has(error.sqlstate ?? '')
+}
+
 /**
  * What a client is told of a failed statement (invariant 10): `no leader` when nothing can have happened, `possibly due
  * to connection lost` when it isn't known.
