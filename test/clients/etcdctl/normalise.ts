@@ -14,7 +14,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\d[T ][0-9:.]+(Z|[+-][\d:]+)?/g, '<time>'],
   [/\d+(\.\d+)? [kM]?B\b/g, '<size>'],
   [/\b\d+%/g, '<percentage>'],
-  [/http:\/\/127\.0\.0\.1:\d+/g, '<url>'],
+  [/https?:\/\/127\.0\.0\.1:\d+/g, '<url>'],
   [/-{3,}/g, '-'],
   [/ {2,}/g, ' '],
   // The hash of `endpoint hashkv`, and the term and the two indices of `endpoint status`, in lines and in tables.
