@@ -69,14 +69,20 @@ function openGiven(url: string, schemas: readonly string[], log: Log): Database 
   const connection: ClientConfig = { connectionString: withLibpqModes(withPostgresScheme(url)) }
   const names = schemas.length === 0 ? '' : `, schema ${schemas.join(', ')}`
   const explained = explainAt(`at ${withoutPassword(url)}`)
+  const onEngine =
+    <T>(work: (client: Client) => Promise<T>) =>
+    async (client: Client) => {
+      await dialect.checkEngine(client)
+      return await work(client)
+    }
   return {
     sql: dialect.adapt(openPostgres(connection, schemas.length)),
     dialect,
     location: `${withoutPassword(url)}${names}`,
     ended: new Promise(() => {}),
     migrate: (schema, mustExist) => migrate(connection, schema, log, mustExist, dialect).catch(explained),
-    session: (work) => onConnection(connection, work).catch(explained),
-    transaction: (work) => inTransaction(connection, work).catch(explained),
+    session: (work) => onConnection(connection, onEngine(work)).catch(explained),
+    transaction: (work) => inTransaction(connection, onEngine(work)).catch(explained),
     close: async () => {},
   }
 }

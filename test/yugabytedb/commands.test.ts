@@ -31,6 +31,21 @@ test('every command works on yugabytedb://, with nothing that YugabyteDB lacks',
   expect(database.lacking).toEqual([])
 })
 
+test.each([['list'], ['drop', 'any', '--yes', 'any']])(
+  'stores %s refuses a database of the other engine',
+  async (...words) => {
+    const asYugabyte = { url: postgres.url.replace(/^postgres(ql)?:/, 'yugabytedb:') }
+    const asPostgres = { url: database.url.replace(/^yugabytedb:/, 'postgres:') }
+    const [of, and] = await Promise.all(
+      [asYugabyte, asPostgres].map((at) => runCommand(at, 'one', 'stores', ...words)),
+    )
+    expect(of).toMatchObject({ code: 1 })
+    expect(of?.lines[0]).toContain('not YugabyteDB: let its URL begin with postgres://')
+    expect(and).toMatchObject({ code: 1 })
+    expect(and?.lines[0]).toContain('let its URL begin with yugabytedb://')
+  },
+)
+
 test('drop asks first for what needs the store, since what it has dropped by then would be gone', async () => {
   await commandSays(database, 'needed', 'migrate')
   for (const [by, made] of [

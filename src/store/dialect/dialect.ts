@@ -26,7 +26,9 @@ export interface Dialect {
    * are run again when one has failed.
    */
   readonly transactionalDdl: boolean
-  /** Looks at the server before anything is done to it, and says what matters of it. Fails with an Error fit to be shown. */
+  /** Refuses a server of another engine, or one that is too old. Fails with an Error fit to be shown. */
+  checkEngine(client: ClientBase): Promise<void>
+  /** The same, and looks at how the server is set before anything is migrated, and says what matters of it. Fails with an Error fit to be shown. */
   checkServer(client: ClientBase, log: Log): Promise<void>
   /** The same connections, whose failures mean what they mean on this engine. */
   adapt(sql: Sql): Sql

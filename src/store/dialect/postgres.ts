@@ -1,3 +1,4 @@
+import type { ClientBase } from 'pg'
 import incarnation from '../../../migrations/functions/postgres/incarnation.sql'
 import lockWrites from '../../../migrations/functions/postgres/lock_writes.sql'
 import storeSize from '../../../migrations/functions/postgres/store_size.sql'
@@ -16,16 +17,19 @@ export const POSTGRES: Dialect = {
   functions: [...FUNCTIONS, incarnation, lockWrites, storeSize],
   asc: '',
   transactionalDdl: true,
-  async checkServer(client) {
-    const version = await serverVersion(client)
-    if (isYugabyteDb(version)) {
-      throw new Error(
-        `it is YugabyteDB (${version.name}), which does some things otherwise: let its URL begin with yugabytedb://`,
-      )
-    }
-    if (version.major < MAJOR_VERSION_MIN) {
-      throw new Error(`PostgreSQL ${version.name} is too old: edgetcd needs PostgreSQL 14 or later`)
-    }
-  },
+  checkEngine: checkPostgres,
+  checkServer: checkPostgres,
   adapt: (sql) => sql,
+}
+
+async function checkPostgres(client: ClientBase): Promise<void> {
+  const version = await serverVersion(client)
+  if (isYugabyteDb(version)) {
+    throw new Error(
+      `it is YugabyteDB (${version.name}), which does some things otherwise: let its URL begin with yugabytedb://`,
+    )
+  }
+  if (version.major < MAJOR_VERSION_MIN) {
+    throw new Error(`PostgreSQL ${version.name} is too old: edgetcd needs PostgreSQL 14 or later`)
+  }
 }

@@ -4,7 +4,7 @@ import storeSize from '../../../migrations/functions/yugabytedb/store_size.sql'
 import store from '../../../migrations/yugabytedb/0001_store.sql'
 import { FUNCTIONS, TABLES } from '../dialect/common.ts'
 import type { Dialect } from '../dialect/dialect.ts'
-import { checkYugabyteDb } from './server.ts'
+import { checkEngine, checkYugabyteDb } from './server.ts'
 import { uncertainSql } from './uncertain-sql.ts'
 
 /**
@@ -18,6 +18,7 @@ export const YUGABYTEDB: Dialect = {
   asc: 'asc',
   // It can be switched on, and is off: https://docs.yugabyte.com/stable/architecture/transactions/transactional-ddl/
   transactionalDdl: false,
+  checkEngine,
   checkServer: checkYugabyteDb,
   adapt: uncertainSql,
 }

@@ -13,15 +13,20 @@ const BATCH_SIZE = 1024
  * slower is warned of: whoever set it may know why.
  */
 export async function checkYugabyteDb(client: ClientBase, log: Log): Promise<void> {
+  await checkEngine(client)
+  await checkReads(client)
+  await sayIsolation(client, log)
+  await checkBatchSize(client, log)
+}
+
+/** Refuses a server that is too old, or none of YugabyteDB's. */
+export async function checkEngine(client: ClientBase): Promise<void> {
   const version = await serverVersion(client)
   if (!isYugabyteDb(version)) {
     throw new Error(`it is PostgreSQL ${version.name}, not YugabyteDB: let its URL begin with postgres://`)
   }
   if (version.major < MAJOR_VERSION_MIN)
     throw new Error(`YugabyteDB ${version.name} is too old: edgetcd needs 2025.1 or later`)
-  await checkReads(client)
-  await sayIsolation(client, log)
-  await checkBatchSize(client, log)
 }
 
 /**
