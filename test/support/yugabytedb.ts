@@ -42,6 +42,8 @@ export interface YugabyteDbStandIn extends AsyncDisposable {
   readonly url: string
   /** What was sent that YugabyteDB doesn't have. */
   readonly lacking: readonly string[]
+  /** What becomes of each run of a statement that `fail` says nothing of, until it is set to nothing. */
+  chaos: ((statement: string) => Fault | undefined) | undefined
   /** Faults for the next runs of the statement of this name, one a run. */
   fail(statement: string, ...faults: readonly Fault[]): void
   /** How often the statement of this name was run. */
@@ -89,7 +91,7 @@ export async function startYugabyteDbStandIn(
     // Where several stores share connections, the number of the store stands before the name.
     const statement = prepared.replace(/^\d+ /, '')
     runs.set(statement, (runs.get(statement) ?? 0) + 1)
-    return faults.get(statement)?.shift()
+    return faults.get(statement)?.shift() ?? standIn.chaos?.(statement)
   }
   const server = createServer((near) => {
     const far = connect(postgres.port, '127.0.0.1')
@@ -107,7 +109,8 @@ export async function startYugabyteDbStandIn(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  return {
+  const standIn: YugabyteDbStandIn = {
+    chaos: undefined,
     url: `yugabytedb://postgres@127.0.0.1:${address.port}/postgres`,
     lacking,
     fail: (statement, ...more) => faults.set(statement, [...more]),
@@ -117,6 +120,7 @@ export async function startYugabyteDbStandIn(
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
+  return standIn
 }
 
 /** A statement that fails, for behind another one: then the transaction of both is rolled back, though the first one was answered. */
