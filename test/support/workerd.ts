@@ -18,6 +18,8 @@ export interface WorkerdOptions extends Partial<WorkerWay> {
   readonly variables?: Readonly<Record<string, string>>
   /** What lies between the Worker and the database: takes the role's connection string, gives the one to use. */
   readonly through?: (databaseUrl: string) => Promise<string>
+  /** What it answers when it has started, where that isn't a Worker that is ready. */
+  readonly started?: { readonly path: string; readonly status: number }
   /** What speaks Neon's protocol to the Worker, if the test has one; it stays the test's. */
   readonly neonProxy?: NeonProxy
 }
@@ -44,7 +46,8 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   own.defer(() => child.stopGroup())
   const gateway = new Gateway(`http://127.0.0.1:${port}`)
   own.defer(() => gateway.close())
-  await waitUntilReady('workerd', child, async () => (await gateway.status('/readyz')) === 200, 120_000)
+  const { path, status } = options.started ?? { path: '/readyz', status: 200 }
+  await waitUntilReady('workerd', child, async () => (await gateway.status(path)) === status, 120_000)
   const started = own.move()
   return { gateway, output: () => child.output(), [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { b64, Gateway } from '../support/gateway.ts'
-import { projectRoot } from '../support/paths.ts'
-import { freePort } from '../support/ports.ts'
+import { b64 } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { startProcess, waitUntilReady } from '../support/process.ts'
 import { chosenWays, WORKER_WAYS } from '../support/worker-ways.ts'
-import { devWorkerCall, startWorkerd } from '../support/workerd.ts'
+import { startWorkerd } from '../support/workerd.ts'
 
 const NO_LEADER = { code: 14, message: 'etcdserver: no leader' }
 const CANT_REACH = "the database can't be reached, or doesn't let edgetcd in"
@@ -88,27 +85,17 @@ it('a right that the role lacks is told, and PostgreSQL says in the log which on
 })
 
 it('a setting that can’t be understood is told, and the log says which one', async () => {
-  await using own = new AsyncDisposableStack()
-  const variables = { SUBREQUESTS_MAX: 'abc' }
   const schema = postgres.freshSchema()
-  const { words, env } = await devWorkerCall({ databaseUrl: postgres.url, schema, variables }, own)
-  const port = await freePort()
-  const child = startProcess(process.execPath, [...words, '--port', String(port)], {
-    cwd: projectRoot,
-    detached: true,
-    env,
-  })
-  own.defer(() => child.stopGroup())
-  const gateway = new Gateway(`http://127.0.0.1:${port}`)
-  own.defer(() => gateway.close())
-  await waitUntilReady('workerd', child, async () => (await gateway.status('/version')) === 503, 120_000)
+  const variables = { SUBREQUESTS_MAX: 'abc' }
+  const started = { path: '/version', status: 503 }
+  await using worker = await startWorkerd({ databaseUrl: postgres.url, schema, variables, started })
   for (let i = 0; i < 3; i++) {
-    expect(await gateway.call('/v3/kv/range', { key: b64('k') })).toMatchObject({
+    expect(await worker.gateway.call('/v3/kv/range', { key: b64('k') })).toMatchObject({
       status: 503,
       body: { code: 14, message: 'edgetcd: this Worker is misconfigured; its log says how' },
     })
   }
-  expect(lines(child.output())).toEqual([
+  expect(lines(worker.output())).toEqual([
     {
       level: 'error',
       msg: 'this Worker is misconfigured: SUBREQUESTS_MAX must be a number from 10 on, not "abc"',
