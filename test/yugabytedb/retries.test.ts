@@ -143,6 +143,24 @@ describe('what YugabyteDB answers instead (invariant 10)', () => {
     expect(body).toMatchObject({ code: 14, message: 'etcdserver: no leader' })
   })
 
+  test('what conflicts for ever ends with its time, and is told so', async () => {
+    await server.gateway.ok('/v3/lease/grant', { ID: '9', TTL: '600' })
+    database.chaos = () => CONFLICT
+    const calls = [
+      ['/v3/kv/put', { key: b64('never') }],
+      ['/v3/kv/range', { key: b64('never') }],
+      ['/v3/lease/keepalive', { ID: '9' }],
+      ['/v3/auth/user/add', { name: 'nobody', password: 'p' }],
+    ] as const
+    const answers = await Promise.all(
+      calls.map(([path, body]) => server.gateway.call(path, body, { timeoutMs: 15_000 })),
+    )
+    database.chaos = undefined
+    for (const { body } of answers)
+      expect(JSON.stringify(body)).toContain('"message":"etcdserver: request timed out"')
+    expect(await versionOf('never')).toBeUndefined()
+  })
+
   test('reads that were sent behind one which failed to be prepared are run', async () => {
     const sql = openPostgres({ connectionString: withPostgresScheme(database.url) })
     const statement: Statement = { name: 'one', text: 'select 1::int8', types: [] }
