@@ -42,7 +42,10 @@ export interface YugabyteDbStandIn extends AsyncDisposable {
   readonly url: string
   /** What was sent that YugabyteDB doesn't have. */
   readonly lacking: readonly string[]
-  /** What becomes of each run of a statement that `fail` says nothing of, until it is set to nothing. */
+  /**
+   * What becomes of each run of a statement that `fail` says nothing of, until it is set to nothing. What isn't prepared has its
+   * text for a name.
+   */
   chaos: ((statement: string) => Fault | undefined) | undefined
   /** Faults for the next runs of the statement of this name, one a run. */
   fail(statement: string, ...faults: readonly Fault[]): void
@@ -164,12 +167,17 @@ function pass(
         return
       }
       // What is refused at first is never run: binding, describing and executing it are left out.
+      if (type === 'Q') fault = takeFault(readString(body).text)
       const neverRun = typeof fault === 'object' && (fault.at === undefined || fault.at === 'preparing')
       if (neverRun && 'BDE'.includes(type) && type !== '') continue
       if (type === 'S' || type === 'Q') {
         if (typeof fault === 'object' && fault.at === 'rollback') sent.push(...FAILING.map(encode))
         expected.push(fault)
         fault = undefined
+        if (type === 'Q' && neverRun) {
+          sent.push(encode({ type: 'S', body: Buffer.alloc(0) }))
+          continue
+        }
       }
       sent.push(encode(type === 'Q' ? translate(message) : message))
     }

@@ -8,6 +8,7 @@ import { migrate } from '../../src/store/migrate.ts'
 import { writeSchema } from '../../src/store/statement.ts'
 import { YUGABYTEDB } from '../../src/store/yugabytedb/dialect.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { chosenSeed, SeededRandom } from '../support/random.ts'
 import { startYugabyteDbStandIn, type YugabyteDbStandIn } from '../support/yugabytedb.ts'
 
 const quiet: Log = () => {}
@@ -84,6 +85,27 @@ describe("YugabyteDB's dialect", () => {
     const alone = postgres.freshSchema()
     await migrate(config, alone, quiet, false, YUGABYTEDB)
     expect(await shapeOf(schema)).toEqual(await shapeOf(alone))
+  })
+
+  test('several servers may migrate at once while their statements fail, before they were run and behind', async () => {
+    const alone = postgres.freshSchema()
+    await migrate(config, alone, quiet, false, YUGABYTEDB)
+    const random = new SeededRandom(chosenSeed())
+    const codes = ['40001', '40P01', 'XX000'] as const
+    database.chaos = () =>
+      random.chance(0.005)
+        ? {
+            sqlstate: random.pick(codes),
+            text: 'Catalog Version Mismatch',
+            ...(random.chance(0.5) && { at: 'commit' }),
+          }
+        : undefined
+    const schema = postgres.freshSchema()
+    const migrating = Array.from({ length: 3 }, () => migrate(config, schema, quiet, false, YUGABYTEDB))
+    await Promise.all(migrating).finally(() => {
+      database.chaos = undefined
+    })
+    expect(await shapeOf(schema), `seed ${random.seed}`).toEqual(await shapeOf(alone))
   })
 
   test('a migration that was cut off at any statement is taken up again', async () => {
