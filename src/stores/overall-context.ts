@@ -1,5 +1,6 @@
 import type { Context } from '../gateway/context.ts'
 import { Metrics } from '../observe/metrics.ts'
+import { errorText } from '../thrown.ts'
 import type { ServedStore } from './served-store.ts'
 
 /**
@@ -21,7 +22,9 @@ export function overallContext(
     services: {
       ...context.services,
       health: async (call) => {
-        const alarms = await Promise.all(stores.map((store) => store.context.services.health(call)))
+        const alarms = await Promise.all(
+          stores.map(({ context, address }) => context.services.health(call).catch(ofStore(address.schema))),
+        )
         return alarms.flat()
       },
     },
@@ -29,5 +32,12 @@ export function overallContext(
     sampleStore: async () => {
       await Promise.all(stores.map((store) => store.context.sampleStore()))
     },
+  }
+}
+
+/** Says whose failure it is. */
+function ofStore(name: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new Error(`store ${name}: ${errorText(cause)}`, { cause })
   }
 }

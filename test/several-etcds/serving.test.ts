@@ -166,6 +166,9 @@ describe('ten etcds of one process, each on a port of its own', () => {
     await etcd(8).ok('/v3/maintenance/alarm', { action: 'ACTIVATE', alarm: 'NOSPACE' })
     expect((await fetch(`http://127.0.0.1:${metricsPort}/health`)).status, 'one of them is full').toBe(503)
     expect((await fetch(`${etcd(9).url}/health`)).status).toBe(200)
+    await postgres.query(`alter table "etcd-7".head rename to gone`)
+    const broken = (await (await fetch(`http://127.0.0.1:${metricsPort}/health`)).json()) as JsonObject
+    expect(broken.reason).toMatch(/^RANGE ERROR:store etcd-7: etcdserver: /)
   })
 })
 
