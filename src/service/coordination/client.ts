@@ -24,8 +24,7 @@ export class Client extends KvClient {
 
   /** The same caller for what has to be done although the call has ended. */
   outlivingTheCall(): Client {
-    const { token } = this.call
-    return new Client(this.#services, token === undefined ? { signal: NEVER } : { signal: NEVER, token })
+    return new Client(this.#services, { ...this.call, signal: NEVER })
   }
 
   /** The lease that a call works with: the one that it names, or else a new one. */

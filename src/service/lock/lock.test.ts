@@ -9,6 +9,7 @@ import {
   UnlockRequestSchema,
 } from '../../etcd/generated/v3lockpb/lock_pb.ts'
 import { NEVER } from '../../never.ts'
+import type { Call } from '../call.ts'
 import { MemoryServices } from '../coordination/testing/memory-services.ts'
 import { settled } from '../watch/testing/environment.ts'
 import { bytes } from '../watch/testing/memory-log.ts'
@@ -23,9 +24,9 @@ function setUp() {
   return {
     services,
     /** Locks `m`, and gives the key and the header's revision. */
-    async lock(lease: bigint, signal = NEVER) {
+    async lock(lease: bigint, signal = NEVER, caller: Omit<Call, 'signal'> = {}) {
       const request = create(LockRequestSchema, { name: bytes('m'), lease })
-      const { header, key } = create(LockResponseSchema, await service.lock(request, { signal }))
+      const { header, key } = create(LockResponseSchema, await service.lock(request, { ...caller, signal }))
       return { key: bytesToString(key), revision: header?.revision }
     },
     async unlock(key: string) {
@@ -92,6 +93,24 @@ describe('the lock', () => {
     await unlock('m/1')
     expect(await third).toMatchObject({ key: 'm/3' })
   })
+
+  test.each([{ token: 'a.1' }, { certificateName: 'alice' }])(
+    'the key of a waiter that has gone is taken back in the same name: %j',
+    async (caller) => {
+      const { services, lock } = setUp()
+      await lock(1n)
+      const leaving = new AbortController()
+      const waiting = lock(2n, leaving.signal, caller)
+      await settled()
+      leaving.abort()
+      await expect(waiting).rejects.toMatchObject({ code: GrpcCode.Canceled })
+      expect(services.keys).toEqual(['m/1'])
+      expect(services.writes.slice(1)).toEqual([
+        { ...caller, signal: leaving.signal },
+        { ...caller, signal: NEVER },
+      ])
+    },
+  )
 
   test.each([
     { lock: 'free', moments: 2 },

@@ -40,6 +40,8 @@ export class MemoryServices implements Foundation {
   readonly longPoll = this.service.longPoll
   /** The time to live of each lease that was granted. */
   readonly granted: bigint[] = []
+  /** The calls of the KV service that may have changed something. */
+  readonly writes: Call[] = []
   /** Fails every call of the KV service while it is set. */
   failure: EtcdError | undefined
   /** What a call of the KV service waits for before it happens and after. */
@@ -53,9 +55,10 @@ export class MemoryServices implements Foundation {
         this.store.delete(bytesToString(key))
         return { header: this.header() }
       }),
-    txn: (request, { signal }) =>
+    txn: (request, call) =>
       this.atomically(() => {
-        if (signal.aborted) throw EtcdError.of('Canceled')
+        if (call.signal.aborted) throw EtcdError.of('Canceled')
+        this.writes.push(call)
         return this.txn(request)
       }),
   }
