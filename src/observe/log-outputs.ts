@@ -15,7 +15,8 @@ const STREAMS: Readonly<Record<string, Write>> = {
 
 /**
  * Opens the outputs of a log: streams by etcd's names, files by their paths, which are made or appended to. Gives what
- * writes one line to all of them. Fails with an Error fit to be shown when a file can't be opened.
+ * writes one line to all of them, and never fails: whatever the line is about goes on where the disk is full. Fails with an
+ * Error fit to be shown when a file can't be opened.
  */
 export function openLogOutputs(outputs: readonly string[]): Write {
   const targets = [...new Set(outputs.map((output) => STREAMS[output] ?? openFile(output)))]
@@ -25,10 +26,21 @@ export function openLogOutputs(outputs: readonly string[]): Write {
 }
 
 function openFile(path: string): Write {
+  const told = (error: unknown) => `--log-outputs ${path}: ${fileErrorReason(error)}`
+  let file: number
   try {
-    const file = openSync(path, 'a', 0o600)
-    return (line) => writeSync(file, `${line}\n`)
+    file = openSync(path, 'a', 0o600)
   } catch (error) {
-    throw new Error(`--log-outputs ${path}: ${fileErrorReason(error)}`, { cause: error })
+    throw new Error(told(error), { cause: error })
+  }
+  let isBroken = false
+  return (line) => {
+    try {
+      writeSync(file, `${line}\n`)
+      isBroken = false
+    } catch (error) {
+      if (!isBroken) toStandardError(told(error))
+      isBroken = true
+    }
   }
 }
