@@ -7,6 +7,7 @@ it('warns of names that are not known, and of those that mean nothing to a Worke
     ETCD_SHCEMA: 'x',
     ETCD_DATA_DIR: '/data',
     ETCD_LISTEN_CLIENT_URLS: 'unix://nowhere',
+    ETCD_GRPC_KEEPALIVE_INTERVAL: '1h',
     ETCD_HEARTBEAT_INTERVAL: '100',
     ETCD_CERT_FILE: '',
   }
@@ -15,6 +16,7 @@ it('warns of names that are not known, and of those that mean nothing to a Worke
     'unrecognized environment variable ETCD_SHCEMA',
     'ETCD_DATA_DIR is ignored: it means nothing to a Worker',
     'ETCD_LISTEN_CLIENT_URLS is ignored: it means nothing to a Worker',
+    'ETCD_GRPC_KEEPALIVE_INTERVAL is ignored: it means nothing to a Worker',
     'ETCD_HEARTBEAT_INTERVAL is ignored: it means nothing to a Worker',
   ])
 })

@@ -3,13 +3,16 @@ import type { Setting } from '../config/setting-table.ts'
 import { variableOf } from '../config/sources.ts'
 import type { Bindings } from './bindings.ts'
 
-/** They have nothing to act on: a Worker doesn't listen, has no files, and finds its database by bindings of its own. */
+/** They have nothing to act on: a Worker doesn't listen, speaks no gRPC, has no files, and finds its database by bindings of its own. */
 const MEANINGLESS = [
   'config-file',
   'listen-client-urls',
   'listen-client-http-urls',
   'listen-metrics-urls',
   'host-whitelist',
+  'max-concurrent-streams',
+  'grpc-keepalive-interval',
+  'grpc-keepalive-timeout',
   'store',
   'database-url',
   'data-dir',
