@@ -2,9 +2,7 @@
 export const LIMITS = {
   /** etcd `--max-request-bytes`: what may go through consensus, as protobuf with its envelope. */
   requestBytesMax: 1_572_864,
-  /** etcd's gRPC door: `--max-request-bytes` plus 512 KiB of overhead. Reads may be this large. */
-  messageBytesMax: 2_097_152,
-  /** etcd: what a message may be larger at the door than a request that goes through consensus. */
+  /** etcd's gRPC door: what a message may be larger than a request that goes through consensus. Reads may be this large. */
   messageOverheadBytes: 512 * 1024,
   /** etcd `--max-txn-ops`. */
   txnOpsMax: 128,

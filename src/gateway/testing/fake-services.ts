@@ -52,7 +52,7 @@ export function fakeContext(overrides: Partial<Context> = {}): Context {
     services: fakeServices(),
     environment,
     instruments: createInstruments(),
-    messageBytesMax: LIMITS.messageBytesMax,
+    messageBytesMax: LIMITS.requestBytesMax + LIMITS.messageOverheadBytes,
     warningUnaryMs: 0,
     sampleStore: async () => {},
     origins: ['*'],

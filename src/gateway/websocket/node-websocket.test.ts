@@ -232,7 +232,11 @@ describe('a connection ends', () => {
 
   it('with an error when a message is larger than etcd takes', async () => {
     const client = await connect(await serve(), '/v3/watch')
-    client.send({ create_request: { key: Buffer.alloc(LIMITS.messageBytesMax).toString('base64') } })
+    client.send({
+      create_request: {
+        key: Buffer.alloc(LIMITS.requestBytesMax + LIMITS.messageOverheadBytes).toString('base64'),
+      },
+    })
     expect(await client.json()).toMatchObject({
       error: { code: 8, message: expect.stringMatching(/^grpc: received message larger than max/) },
     })
