@@ -8,7 +8,7 @@ import { isSwitch, SETTING_GROUPS, SETTING_NAMES, type Setting } from './setting
 import { List, readBoolean, SchemaName } from './settings.ts'
 import { FLAG_NAMES, type Flags, type Variables, variableOf } from './sources.ts'
 
-export const COMMANDS = {
+const COMMANDS = {
   serve: 'serve the API (the default)',
   migrate: 'bring the database to the schema of this version, and stop',
   compact: 'run what the timer of a server runs: end due leases, compact as configured, free space',

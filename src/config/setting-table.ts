@@ -158,7 +158,7 @@ export function isSwitch(name: Setting): boolean {
 }
 
 /** What a setting takes and what it is for. */
-export function helpOf(name: Setting): Help {
+function helpOf(name: Setting): Help {
   for (const group of Object.values(SETTING_GROUPS)) {
     const help = group[name]
     if (help !== undefined) return help

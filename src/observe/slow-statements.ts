@@ -5,7 +5,7 @@ import type { Batch } from '../store/write-queue.ts'
 import type { Counter } from './metrics.ts'
 
 /** What a batch of writes is called, which tells of its requests itself. */
-export const BATCH_STATEMENT = 'apply'
+const BATCH_STATEMENT = 'apply'
 
 /**
  * Logs the statements that take `thresholdMs` or longer (0: none), as etcd warns of requests that are slow to apply: with

@@ -37,7 +37,7 @@ function pickHeaders(headers: NodeJS.Dict<string | string[]>, names: readonly st
 }
 
 /** Keeps values of an answer under the names that the step gives them. */
-export function capture(context: Context, step: Step, json: Json): void {
+function capture(context: Context, step: Step, json: Json): void {
   for (const [name, path] of Object.entries(step.capture ?? {})) {
     const found = path.split('.').reduce<unknown>((value, field) => {
       return typeof value === 'object' && value !== null

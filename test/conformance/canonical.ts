@@ -147,7 +147,7 @@ export function shapeOf(value: Json): Json {
 }
 
 /** The same value with the fields of all objects in order, so that equal values have equal texts. */
-export function withSortedFields(value: Json): Json {
+function withSortedFields(value: Json): Json {
   if (Array.isArray(value)) return value.map(withSortedFields)
   if (typeof value !== 'object' || value === null) return value
   const fields = Object.entries(value as JsonObject).sort(([a], [b]) => (a < b ? -1 : 1))

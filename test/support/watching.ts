@@ -81,7 +81,7 @@ export async function watch(gateway: Gateway, create_request: JsonObject): Promi
 }
 
 /** Decodes one of the `events` of a watch's answer. */
-export function watchedEvent(event: JsonObject): WatchedEvent {
+function watchedEvent(event: JsonObject): WatchedEvent {
   const kv = event.kv as { key: string; value?: string; mod_revision: string }
   return {
     type: event.type === 'DELETE' ? 'DELETE' : 'PUT',

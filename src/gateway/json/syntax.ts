@@ -48,7 +48,7 @@ const Step = { Continue: 0, EndsHere: 1, EndedBefore: 2 } as const
 type Step = (typeof Step)[keyof typeof Step]
 
 /** Go's io.ErrUnexpectedEOF: the body ended within a value. */
-export function unexpectedEnd(): EtcdError {
+function unexpectedEnd(): EtcdError {
   return new EtcdError(GrpcCode.InvalidArgument, 'unexpected EOF')
 }
 

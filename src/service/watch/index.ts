@@ -7,8 +7,6 @@ import { longPoll } from './long-poll.ts'
 import { messagesOf } from './messages.ts'
 import { WatchStream } from './stream.ts'
 
-export type { WatchDependencies } from './context.ts'
-
 type WatchRpc = Implementation<typeof Watch>['watch']
 
 export interface WatchService {

@@ -21,8 +21,6 @@ import { type Postmaster, startPostmaster } from './postmaster.ts'
 import { DATABASE, PORT, SUPERUSER } from './settings.ts'
 import { shortPath } from './short-path.ts'
 
-export { EmbeddedError } from './embedded-error.ts'
-
 export interface Embedded {
   /** What the pg driver needs. `host` is the directory of a Unix socket, valid in this process and until close. */
   readonly connection: { host: string; port: number; user: string; database: string }

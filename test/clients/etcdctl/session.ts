@@ -26,8 +26,6 @@ export type Step =
   | { readonly tell: string; readonly line: string }
   /** Interrupts what was started, as Ctrl-C does. */
   | { readonly stop: string }
-  /** Waits until what was started ends by itself. */
-  | { readonly wait: string }
 
 const PATIENCE_MS = 20_000
 
@@ -84,12 +82,11 @@ export class Session {
       this.#running(step.tell).child.stdin?.write(`${this.#filled(step.line)}\n`)
       return undefined
     }
-    const name = 'stop' in step ? step.stop : step.wait
-    const run = this.#running(name)
-    if ('stop' in step) run.child.kill('SIGINT')
+    const run = this.#running(step.stop)
+    run.child.kill('SIGINT')
     const outcome = await this.#outcome(run)
-    this.#started.delete(name)
-    return `${name}:\n${outcome}`
+    this.#started.delete(step.stop)
+    return `${step.stop}:\n${outcome}`
   }
 
   /** Without `stdin` it stays open. */

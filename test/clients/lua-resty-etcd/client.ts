@@ -167,7 +167,7 @@ export class RestyEtcd {
 }
 
 /** A watch as the client reads it. */
-export class RestyWatch {
+class RestyWatch {
   readonly head: Head
   readonly #connection: Connection
 

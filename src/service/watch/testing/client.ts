@@ -10,7 +10,7 @@ import { createWatch } from '../index.ts'
 import { ManualClock, testEnvironment } from './environment.ts'
 import { bytes, MemoryLog } from './memory-log.ts'
 
-export const IDENTITY = { clusterId: 7n, memberId: 8n, raftTerm: 2n }
+const IDENTITY = { clusterId: 7n, memberId: 8n, raftTerm: 2n }
 
 export function openService({
   sharedTail = true,
