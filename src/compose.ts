@@ -92,6 +92,7 @@ export function compose(options: ComposeOptions): Application {
   const { tokens } = memory
   const access = new Access({ store, tokens, memory })
   const { pollInterval, streamMaxDuration } = config
+  const messageBytesMax = config.maxRequestBytes + LIMITS.messageOverheadBytes
   const watches = createWatch({
     events: store.events,
     access,
@@ -101,6 +102,7 @@ export function compose(options: ComposeOptions): Application {
     ...(coordinator && { hub: coordinator }),
     pollIntervalMs: resident ? pollIntervalUpTo(pollInterval) : pollIntervalAlone(pollInterval),
     progressIntervalMs: config.watchProgressNotifyInterval,
+    fragmentBytesMax: messageBytesMax,
     ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
   })
   if (resident) {
@@ -155,7 +157,7 @@ export function compose(options: ComposeOptions): Application {
       services,
       environment,
       instruments,
-      messageBytesMax: config.maxRequestBytes + LIMITS.messageOverheadBytes,
+      messageBytesMax,
       warningUnaryMs: config.warningUnaryRequestDuration,
       sampleStore: async () => {
         await Promise.all([sampler.refresh(), coordinator?.sample()])

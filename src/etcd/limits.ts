@@ -59,8 +59,6 @@ export const LIMITS = {
   /** What the reader of the log keeps of its end, for those who come back from a moment ago; and for how long. */
   watchRecentBytesMax: 4 * 1024 * 1024,
   watchRecentMs: 5_000,
-  /** etcd: an answer above this size is split when the watch asked for fragments. */
-  watchFragmentBytes: 1_572_864 + 512 * 1024,
   /** etcd: three election timeouts without a leader, and the streams end that require one. */
   noLeaderMs: 3_000,
   /** etcd's tick for watches that start in the past. */

@@ -29,6 +29,8 @@ export interface WatchDependencies {
   readonly progressIntervalMs?: number
   /** Streams end cleanly after this time. */
   readonly streamMaxMs?: number
+  /** An answer of this size or more is split when its watch asked for fragments: what a message may have, etcd's if it isn't said. */
+  readonly fragmentBytesMax?: number
 }
 
 /** The ways into the log that one stream or one long poll has. */
@@ -60,6 +62,7 @@ export interface Waiting {
 export class WatchContext {
   readonly environment: Environment
   readonly streamMaxMs: number | undefined
+  readonly fragmentBytesMax: number
   readonly progressIntervalMs: number
   readonly waiting = new Set<Waiting>()
   /** Events that were sent, for metrics. */
@@ -86,6 +89,8 @@ export class WatchContext {
     }
     this.environment = dependencies.environment
     this.streamMaxMs = dependencies.streamMaxMs
+    this.fragmentBytesMax =
+      dependencies.fragmentBytesMax ?? LIMITS.requestBytesMax + LIMITS.messageOverheadBytes
     this.progressIntervalMs = dependencies.progressIntervalMs ?? LIMITS.watchProgressIntervalMs
     this.shared = dependencies.sharedTail ? this.newFollower(true) : undefined
     this.remote = this.renewing(dependencies.hub)

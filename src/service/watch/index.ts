@@ -65,7 +65,7 @@ async function* serve(
     for (;;) {
       const outgoing = await stream.outbox.take()
       if (outgoing === undefined) break
-      for (const message of messagesOf(outgoing, identity)) {
+      for (const message of messagesOf(outgoing, identity, context.fragmentBytesMax)) {
         context.eventsSent += message.events?.length ?? 0
         yield message
       }

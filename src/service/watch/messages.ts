@@ -1,4 +1,3 @@
-import { LIMITS } from '../../etcd/limits.ts'
 import type { Identity } from '../../store/types.ts'
 import { eventAnswer, type WatchAnswer } from './answers.ts'
 import { fragmentsOf } from './fragment.ts'
@@ -7,8 +6,12 @@ import type { Outgoing } from './outbox.ts'
 /** etcd's id of what is about no watch, or about all of a stream. */
 export const NO_WATCH = -1n
 
-/** The messages of one entry of the outbox: several only for a watch that takes fragments. */
-export function* messagesOf(outgoing: Outgoing, identity: Identity): Generator<WatchAnswer> {
+/** The messages of one entry of the outbox: several only for a watch that takes fragments, of `fragmentBytesMax` or more. */
+export function* messagesOf(
+  outgoing: Outgoing,
+  identity: Identity,
+  fragmentBytesMax: number,
+): Generator<WatchAnswer> {
   switch (outgoing.kind) {
     case 'control':
       yield outgoing.answer
@@ -23,7 +26,7 @@ export function* messagesOf(outgoing: Outgoing, identity: Identity): Generator<W
       const { watch, revision } = outgoing
       const events = outgoing.events.map((event) => eventAnswer(event, watch))
       const answer = { header: { ...identity, revision }, watchId: watch.id, fragment: false, events }
-      if (watch.fragment) yield* fragmentsOf(answer, LIMITS.watchFragmentBytes)
+      if (watch.fragment) yield* fragmentsOf(answer, fragmentBytesMax)
       else yield answer
       return
     }

@@ -67,6 +67,23 @@ describe('a watch stream', () => {
     client.leave()
   })
 
+  test('one message of what is larger than a message may be, or fragments for a watch that takes them', async () => {
+    const { log, open } = openService({ fragmentBytesMax: 1_000 })
+    log.write(['a', 'b', 'c'].map((key) => ({ put: key, value: new Uint8Array(400) })))
+    const events = async (fragment: boolean) => {
+      const client = open().create({ ...ALL, startRevision: 2n, fragment })
+      await client.read()
+      const messages = []
+      for (let seen = 0; seen < 3; seen += messages.at(-1)?.length ?? 0) {
+        messages.push(short(await client.read()).events ?? [])
+      }
+      client.leave()
+      return messages
+    }
+    expect(await events(false)).toEqual([['+a@2', '+b@2', '+c@2']])
+    expect(await events(true)).toEqual([['+a@2', '+b@2'], ['+c@2']])
+  })
+
   test('etcd: a future start is silent until then', async () => {
     const { log, open } = openService()
     const client = open().create({ key: bytes('a'), startRevision: 4n })

@@ -14,10 +14,11 @@ const IDENTITY = { clusterId: 7n, memberId: 8n, raftTerm: 2n }
 
 export function openService({
   sharedTail = true,
-  streamMaxMs,
+  ...options
 }: {
   sharedTail?: boolean
   streamMaxMs?: number
+  fragmentBytesMax?: number
 } = {}) {
   const log = new MemoryLog()
   const clock = new ManualClock()
@@ -29,7 +30,7 @@ export function openService({
     environment,
     sharedTail,
     pollIntervalMs: { min: 20, max: 100 },
-    ...(streamMaxMs === undefined ? {} : { streamMaxMs }),
+    ...options,
   })
   return {
     log,
