@@ -4,7 +4,7 @@ import type { DescMessage, MessageInitShape, MessageShape } from '@bufbuild/prot
 export interface Call {
   /** Aborts when the client went away or the deadline passed. */
   readonly signal: AbortSignal
-  /** The token of the Authorization header, as the client sent it. */
+  /** The token, as the client sent it: which headers or metadata have it is the transport's matter. */
   readonly token?: string
   /** The common name of the client's certificate, where that says who somebody without a token is. */
   readonly certificateName?: string
