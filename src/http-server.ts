@@ -33,8 +33,8 @@ export interface HttpServers {
 }
 
 /**
- * Listens on each URL, http or https; `tls` says how https is served, and `grpc` has the connections that speak HTTP/2. Fails with an Error fit to be shown, and then
- * listens on none.
+ * Listens on each URL, http or https; `tls` says how https is served, and `grpc` has the connections that speak HTTP/2.
+ * Fails with an Error fit to be shown, and then listens on none.
  */
 export async function listen(
   urls: readonly string[],
@@ -60,6 +60,8 @@ export async function listen(
     urls: urls.map((url, at) => withRealPort(url, servers[at]?.address())),
     async stop() {
       const all = Promise.all(servers.map(closed))
+      // Node waits for those that have said nothing yet.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
       gateway.endStreams()
       grpc?.endStreams()
       const endCalls = () => {
