@@ -28,7 +28,13 @@ export async function buildReleased(name: string, command: string, version: stri
   }
 }
 
-/** Builds the program whose module lies in `source`; anew only when a file of it has changed. */
+/** With this the compiler begins what it says of a package; without Go or its modules it says nothing. */
+const COMPILER = /^# /m
+
+/**
+ * Builds the program whose module lies in `source`; anew only when a file of it has changed. Fails where the compiler
+ * refuses it: that is no reason to skip what the program is for.
+ */
 export async function buildOwn(name: string, source: string): Promise<GoProgram> {
   const hash = createHash('sha256')
   for (const file of readdirSync(source).sort()) {
@@ -41,6 +47,7 @@ export async function buildOwn(name: string, source: string): Promise<GoProgram>
     await run('go', ['build', '-o', join(dir, name), '.'], { cwd: source })
     return { path: keep(join(dir, name), cached) }
   } catch (error) {
+    if (COMPILER.test(String(error))) throw error
     return { missing: `${name} can't be built here: ${firstLines(error)}` }
   } finally {
     rmSync(dir, { recursive: true, force: true })
