@@ -78,6 +78,15 @@ describe('readConfig', () => {
     expect(readConfig({ 'log-level': '', 'cert-file': '' }, { ETCD_NAME: '' })).toEqual(readConfig({}, {}))
   })
 
+  it.each([
+    ['5m', '10s', 300_000, 10_000],
+    ['0', '10s', 7_200_000, 20_000],
+    ['5m', '0s', 7_200_000, 20_000],
+  ])('pings as it is told, and as gRPC itself for a zero: every %s, within %s', (every, within, ...ms) => {
+    const config = readConfig({ 'grpc-keepalive-interval': every, 'grpc-keepalive-timeout': within }, {})
+    expect([config.grpcKeepaliveInterval, config.grpcKeepaliveTimeout]).toEqual(ms)
+  })
+
   it('advertises where it listens, unless told otherwise', () => {
     const urls = 'http://10.0.0.1:2379, http://[::1]:80'
     expect(readConfig({ 'listen-client-urls': urls }, {}).advertiseClientUrls).toEqual([

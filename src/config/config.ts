@@ -31,8 +31,6 @@ const PLAIN = [
   'poll-interval',
   'watch-progress-notify-interval',
   'max-concurrent-streams',
-  'grpc-keepalive-interval',
-  'grpc-keepalive-timeout',
   'cors',
   'host-whitelist',
   'log-level',
@@ -51,6 +49,9 @@ export interface Config extends Plain, AuthTokenSettings {
   readonly advertiseClientUrls: readonly string[]
   /** The stores that are served instead of the one in `schema`; none: that one. */
   readonly stores: readonly StoreAddress[]
+  /** How often a connection of gRPC is pinged, and how long an answer may take, in milliseconds. */
+  readonly grpcKeepaliveInterval: number
+  readonly grpcKeepaliveTimeout: number
   /** Undefined: no URL is https. */
   readonly tls: TlsSettings | undefined
   /** Undefined: nothing is compacted but what clients ask for. */
@@ -90,6 +91,7 @@ export function readConfig(flags: Flags, variables: Variables, files?: Files): C
   )
   return {
     ...plain(values),
+    ...keepAlive(values),
     ...authToken,
     listenClientUrls,
     advertiseClientUrls,
@@ -129,6 +131,18 @@ function plain(values: Values): Plain {
     values[name],
   ])
   return Object.fromEntries(entries) as Plain
+}
+
+/** As in etcd, a zero in either leaves both to gRPC, whose own are the defaults. */
+function keepAlive(values: Values): Pick<Config, 'grpcKeepaliveInterval' | 'grpcKeepaliveTimeout'> {
+  const interval = values['grpc-keepalive-interval']
+  const timeout = values['grpc-keepalive-timeout']
+  return interval > 0 && timeout > 0
+    ? { grpcKeepaliveInterval: interval, grpcKeepaliveTimeout: timeout }
+    : {
+        grpcKeepaliveInterval: LIMITS.grpcKeepaliveIntervalMs,
+        grpcKeepaliveTimeout: LIMITS.grpcKeepaliveTimeoutMs,
+      }
 }
 
 /** A bare number of the periodic mode counts hours, as etcd's does. */
