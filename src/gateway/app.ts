@@ -167,11 +167,11 @@ async function answerHealth(c: HonoContext<App>): Promise<Answer> {
 }
 
 async function answerProbe(checks: readonly operations.Check[], c: HonoContext<App>): Promise<Answer> {
-  const { health } = c.env.context.services
+  const { probed = c.env.context.services.health } = c.env.context
   const verbose = c.req.query('verbose') !== undefined
   const excluded = c.req.queries('exclude') ?? []
   const asked = checks.filter((check) => !excluded.includes(check))
-  return await operations.answerProbe(asked, health, { signal: c.req.raw.signal }, verbose)
+  return await operations.answerProbe(asked, probed, { signal: c.req.raw.signal }, verbose)
 }
 
 /** The one answer that etcd compresses. */

@@ -5,7 +5,8 @@ import type { ServedStore } from './served-store.ts'
 
 /**
  * What is told on the ports for metrics where a server has several stores: of each store its metrics, labelled by its
- * name, and of all together the health. Such a port answers no RPC, and one store's context does for the rest.
+ * name, of all together the health, and whether the process should go on: the probes fail only where no store can be read, since
+ * whoever restarts it then does so to all. Such a port answers no RPC, and one store's context does for the rest.
  */
 export function overallContext(
   first: ServedStore,
@@ -27,6 +28,14 @@ export function overallContext(
         )
         return alarms.flat()
       },
+    },
+    probed: async (call) => {
+      const all = stores.map((store) => store.context.services.health(call))
+      await Promise.any(all).catch((error: unknown) => {
+        throw error instanceof AggregateError ? error.errors[0] : error
+      })
+      // Whichever of them is corrupt, the others are to be served.
+      return []
     },
     instruments: { ...context.instruments, metrics },
     sampleStore: async () => {

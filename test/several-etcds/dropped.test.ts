@@ -9,13 +9,10 @@ const NO_STORE = 'etcdserver: the database has no store here; run `edgetcd migra
 
 test('a store that is dropped while it is served fails, isn’t made again, and whichever is made there is another one', async () => {
   await using postgres = await startPostgres(18)
-  const [dropped = 0, other = 0] = await freePorts(2)
+  const [dropped = 0, other = 0, metrics = 0] = await freePorts(3)
   const store = `dropped=http://127.0.0.1:${dropped},other=http://127.0.0.1:${other}`
-  await using server = await startEdgetcd({
-    databaseUrl: postgres.url,
-    port: other,
-    args: ['--store', store],
-  })
+  const args = ['--store', store, '--listen-metrics-urls', `http://127.0.0.1:${metrics}`]
+  await using server = await startEdgetcd({ databaseUrl: postgres.url, port: other, args })
   const gateway = new Gateway(`http://127.0.0.1:${dropped}`)
   const put = () => gateway.ok<{ header: HeaderJson }>('/v3/kv/put', { key: b64('k') })
   const { cluster_id: before } = (await put()).header
@@ -31,6 +28,10 @@ test('a store that is dropped while it is served fails, isn’t made again, and 
   }
   expect((await fetch(`${gateway.url}/health`)).status).toBe(503)
   expect(await server.gateway.put('k', 'v'), 'the other one').toBe(2)
+  const overall = async (path: string) => (await fetch(`http://127.0.0.1:${metrics}${path}`)).status
+  expect(await overall('/health'), 'one of them has a fault').toBe(503)
+  for (const probe of ['/livez', '/readyz'])
+    expect(await overall(probe), 'a restart would be one of the other, too').toBe(200)
   expect(await watching.next(), 'its client goes on elsewhere').toMatchObject({ error: { code: 14 } })
   const schemas = await postgres.query(`select from pg_namespace where nspname = 'dropped'`)
   expect(schemas.rowCount, 'nobody has made it again').toBe(0)
