@@ -1,8 +1,8 @@
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { SqlError } from './sql.ts'
 
-/** Known not to have happened, and worth another try: serialization failure, deadlock. */
-const RETRIABLE = new Set(['40001', '40P01'])
+/** Known not to have happened, and worth another try: serialization failure, deadlock, a lock not had within the role's `lock_timeout`. */
+const RETRIABLE = new Set(['40001', '40P01', '55P03'])
 
 /** The database is there but serves nobody now: starting or stopping, out of connections, a standby. */
 const NOT_SERVING = new Set(['57P03', '53300', '25006'])
