@@ -30,7 +30,7 @@ export const LIMITS = {
   requestMessagesMax: 100_000,
   /** encoding/json's nesting limit, which etcd's gateway inherits. */
   jsonDepthMax: 10_000,
-  /** An HTTP body may be larger than its message (white space and unknown fields don't count), up to here. */
+  /** An HTTP body may be larger than its message (base64, white space, unknown fields), up to here or to twice the message's limit. */
   bodyBytesMax: 4 * 1024 * 1024,
   /** etcd: the shortest lease, one and a half election timeouts rounded up, in seconds. */
   leaseTtlMin: 2n,

@@ -4,7 +4,7 @@ import { toEtcdError } from '../rpc/failure.ts'
 import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
 import type { Rpc, StreamRpc } from '../rpc/rpcs.ts'
 import { type Answer, empty, NO_STORE, toResponse } from './answer.ts'
-import { readBody } from './body.ts'
+import { bodyBytesMaxOf, readBody } from './body.ts'
 import { readBytesForm, readBytesFormOfGet } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { allowAskedHeaders, corsHeaders, exposeHeaders } from './cors.ts'
@@ -133,14 +133,16 @@ async function answerRpc(called: Rpc, c: HonoContext<App>): Promise<Answer> {
     if (method === 'POST' && wait !== undefined) {
       const read = async () => {
         const form = readBytesForm(request)
-        return readLongPollBody(await readBody(bodyOf(raw)), wait, context.messageBytesMax, form)
+        const body = await readBody(bodyOf(raw), bodyBytesMaxOf(context))
+        return readLongPollBody(body, wait, context.messageBytesMax, form)
       }
       return await answerLongPoll('POST', request, read, context)
     }
   }
   if (method !== 'POST') return errorAnswer(METHOD_NOT_ALLOWED)
   if (rpc.kind === 'stream') return await answerStream(rpc, request, bodyOf(raw), context)
-  return await answerUnary(rpc, request, await readBody(bodyOf(raw)), context)
+  const body = await readBody(bodyOf(raw), bodyBytesMaxOf(context))
+  return await answerUnary(rpc, request, body, context)
 }
 
 async function answerGetWatch(

@@ -17,9 +17,9 @@ export function headerReader(incoming: IncomingMessage): HeaderReader {
 const BODY_TIMEOUT_MS = 300_000
 
 /** Reads a whole body. Fails with ResourceExhausted when it is too large, Canceled when it breaks off. */
-export function readIncoming(incoming: IncomingMessage): Promise<Uint8Array> {
+export function readIncoming(incoming: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const buffer = new BodyBuffer()
+    const buffer = new BodyBuffer(bytesMax)
     const timeout = setTimeout(() => incoming.destroy(), BODY_TIMEOUT_MS)
     incoming.on('data', (chunk: Uint8Array) => {
       try {
@@ -68,8 +68,11 @@ export function closeRequest(incoming: IncomingMessage, last: boolean): void {
 
 const LINGER_MS = 1000
 
-/** The request for the HTTP application. A body that nobody reads there is thrown away. */
-export function toRequest(request: RpcRequest & { incoming: IncomingMessage; target: string }): Request {
+/** The request for the HTTP application. A body that nobody reads there is thrown away; one that is read has `bodyBytesMax` at most. */
+export function toRequest(
+  request: RpcRequest & { incoming: IncomingMessage; target: string },
+  bodyBytesMax: number,
+): Request {
   const { incoming, target, signal } = request
   const { method = 'GET' } = incoming
   const headers = new Headers()
@@ -80,7 +83,8 @@ export function toRequest(request: RpcRequest & { incoming: IncomingMessage; tar
   const url = new URL(`http://localhost${target}`)
   if (!METHODS.has(method)) return new Request(url, { method: OTHER_METHOD, headers, signal })
   if (!METHODS_WITH_BODIES.has(method)) return new Request(url, { method, headers, signal })
-  return new Request(url, { method, headers, signal, body: bodyWhenRead(incoming), duplex: 'half' })
+  const body = bodyWhenRead(incoming, bodyBytesMax)
+  return new Request(url, { method, headers, signal, body, duplex: 'half' })
 }
 
 /** fetch refuses to know some methods. No path has any but these, so that all others get the same answers. */
@@ -89,11 +93,11 @@ const METHODS_WITH_BODIES = new Set(['POST', 'PUT'])
 const OTHER_METHOD = 'PATCH'
 
 /** The whole body in one piece, received when it is asked for. */
-function bodyWhenRead(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+function bodyWhenRead(incoming: IncomingMessage, bytesMax: number): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        controller.enqueue(await readIncoming(incoming))
+        controller.enqueue(await readIncoming(incoming, bytesMax))
         controller.close()
       },
     },

@@ -11,6 +11,7 @@ import type { Rpc } from '../rpc/rpcs.ts'
 import { STREAM_ENDED } from '../rpc/stream-call.ts'
 import type { Answer } from './answer.ts'
 import { createApp, type Serves } from './app.ts'
+import { bodyBytesMaxOf } from './body.ts'
 import type { Context } from './context.ts'
 import { corsHeaders } from './cors.ts'
 import { errorAnswer } from './errors.ts'
@@ -48,6 +49,7 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
   const app = createApp(serves)
   const webSockets = createWebSockets(context)
   const open = new Set<NodeRequest>()
+  const bodyBytesMax = bodyBytesMaxOf(context)
   let stopping = false
 
   const send = ({ incoming, outgoing, header }: NodeRequest, answer: Answer) =>
@@ -63,13 +65,13 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
     if (refused !== undefined) {
       await sendAnswer(incoming, outgoing, refused, {}, stopping)
     } else if (rpc?.kind === 'unary') {
-      const body = await readIncoming(incoming)
+      const body = await readIncoming(incoming, bodyBytesMax)
       await send(request, await answerUnary(rpc, request, body, context))
     } else if (rpc?.kind === 'stream') {
       await send(request, await answerStream(rpc, request, chunksOf(incoming), context))
       closeRequest(incoming, stopping)
     } else {
-      const response = await app.fetch(toRequest(request), { context, target })
+      const response = await app.fetch(toRequest(request, bodyBytesMax), { context, target })
       await sendResponse(incoming, outgoing, response, stopping)
       if (stopping) closeRequest(incoming, true)
     }

@@ -6,7 +6,7 @@ import type { RpcRequest } from '../rpc/request.ts'
 import type { StreamRpc } from '../rpc/rpcs.ts'
 import { STREAM_ENDED, StreamCall } from '../rpc/stream-call.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
-import { readBody } from './body.ts'
+import { bodyBytesMaxOf, readBody } from './body.ts'
 import { readBytesForm } from './bytes-form.ts'
 import type { Context } from './context.ts'
 import { errorAnswer, streamErrorAnswer, streamErrorLine } from './errors.ts'
@@ -64,9 +64,10 @@ async function oneRequest(
   { input }: StreamRpc,
   body: AsyncIterable<Uint8Array>,
   form: BytesForm,
-  { messageBytesMax }: Context,
+  context: Context,
 ): Promise<AsyncIterable<MessageShape<DescMessage>>> {
-  const message = decodeMessage(input, await readBody(body), messageBytesMax, form)
+  const bytes = await readBody(body, bodyBytesMaxOf(context))
+  const message = decodeMessage(input, bytes, context.messageBytesMax, form)
   return (async function* () {
     yield message
   })()

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { fakeContext, fakeServices } from './testing/fake-services.ts'
 import { fetchApp, KEY, post } from './testing/fetch-app.ts'
+import { serve } from './testing/served.ts'
 
 describe('unary RPCs', () => {
   const failing = (error: unknown) =>
@@ -64,8 +65,24 @@ describe('unary RPCs', () => {
     expect((await post('/v3/kv/range', `{"key":"YQ=="${' '.repeat(3_000_000)}}`)).status).toBe(200)
   })
 
-  it('bounds the body itself', async () => {
-    expect((await post('/v3/kv/range', ' '.repeat(16 * 1024 * 1024 + 1))).status).toBe(429)
+  it('bounds the body itself, by twice the message that it may hold', async () => {
+    const status = async (bytes: number, messageBytesMax: number) => {
+      const context = fakeContext({ messageBytesMax })
+      const body = `{"key":"YQ=="${' '.repeat(bytes - 14)}}`
+      const [{ status: node }, { status: worker }] = await Promise.all([
+        serve({}, { messageBytesMax }).then(({ port }) =>
+          fetch(`http://127.0.0.1:${port}/v3/kv/range`, { method: 'POST', body }),
+        ),
+        fetchApp('/v3/kv/range', { method: 'POST', body }, context),
+      ])
+      expect(worker).toBe(node)
+      return node
+    }
+    expect(await status(4_194_304, 2_097_152)).toBe(200)
+    expect(await status(4_194_305, 2_097_152)).toBe(429)
+    expect(await status(4_194_305, 3_000_000)).toBe(200)
+    expect(await status(6_000_001, 3_000_000)).toBe(429)
+    expect(await status(4_194_304, 1_000), 'white space may be more').toBe(200)
   })
 
   it.each([

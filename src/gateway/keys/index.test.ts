@@ -130,3 +130,20 @@ it('a value that is too large is told how large it may be', async () => {
   const help = 'a value, with its key and some bytes around them, may have 1572864 (--max-request-bytes)'
   expect(await answer.json()).toMatchObject({ message: `etcdserver: request is too large; ${help}` })
 })
+
+it('a value may be as large as --max-request-bytes lets it', async () => {
+  const messageBytesMax = 8 * 1024 * 1024
+  const put = async (bytes: number) => {
+    const sizes: number[] = []
+    const txn: Services['kv']['txn'] = async ({ success }) => {
+      const [first] = success
+      if (first?.request.case === 'requestPut') sizes.push(first.request.value.value.length)
+      throw denied
+    }
+    const context = fakeContext({ services: fakeServices({ kv: { txn } }), messageBytesMax })
+    const { status } = await fetchApp('/keys/a', { method: 'PUT', body: new Uint8Array(bytes) }, context)
+    return [status, sizes]
+  }
+  expect((await put(5_000_000))[1]).toEqual([5_000_000])
+  expect(await put(2 * messageBytesMax + 1)).toEqual([413, []])
+})

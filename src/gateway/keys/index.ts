@@ -10,7 +10,7 @@ import type { HeaderReader } from '../../rpc/request.ts'
 import { withCall } from '../../rpc/request.ts'
 import { KvClient } from '../../service/kv/client.ts'
 import { type Answer, NO_STORE } from '../answer.ts'
-import { readBody } from '../body.ts'
+import { bodyBytesMaxOf, readBody } from '../body.ts'
 import type { Context } from '../context.ts'
 import { bodyOf, toRpcRequest } from '../fetch.ts'
 import type { Target } from '../target.ts'
@@ -38,7 +38,7 @@ async function tryAnswer(request: Request, target: KeyTarget, context: Context):
   const rpcRequest = toRpcRequest(request)
   try {
     const timeoutMs = readTimeout(rpcRequest.header('grpc-timeout'))
-    const work = await readWork(request, rpcRequest.header, target)
+    const work = await readWork(request, rpcRequest.header, target, bodyBytesMaxOf(context))
     if (work === undefined) return METHOD_NOT_ALLOWED_ON_KEYS
     return await withCall(rpcRequest, timeoutMs, environment.clock, (call) =>
       work(new KvClient(services.kv, call)),
@@ -53,6 +53,7 @@ async function readWork(
   request: Request,
   header: HeaderReader,
   { path, query }: KeyTarget,
+  bodyBytesMax: number,
 ): Promise<Work | undefined> {
   switch (request.method) {
     case 'GET':
@@ -66,7 +67,7 @@ async function readWork(
     case 'PUT': {
       const { key } = readWriteAddress(path, query)
       const conditions = readConditions(header)
-      const put = await readPut(key, header, bodyOf(request))
+      const put = await readPut(key, header, bodyOf(request), bodyBytesMax)
       return (kv) => putKey(put, conditions, kv)
     }
     case 'DELETE': {
@@ -83,12 +84,13 @@ async function readPut(
   key: Uint8Array,
   header: HeaderReader,
   body: AsyncIterable<Uint8Array>,
+  bodyBytesMax: number,
 ): Promise<KeyPut> {
   if (key.length > LIMITS.keyBytesMax) throw KEY_TOO_LONG
   // RFC 9110, 14.5: a part must not be taken for the whole.
   if (header('content-range') !== undefined) throw invalid('a value is put as a whole')
   const lease = readLease(header('edgetcd-lease'))
-  return { key, value: await readBody(body), lease }
+  return { key, value: await readBody(body, bodyBytesMax), lease }
 }
 
 function readLease(value: string | undefined): bigint {

@@ -2,7 +2,7 @@ import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import type { KeyValue } from '../../etcd/generated/mvccpb/kv_pb.ts'
 import { LIMITS } from '../../etcd/limits.ts'
 import type { Answer } from '../answer.ts'
-import { BODY_TOO_LARGE } from '../body.ts'
+import { BodyTooLarge } from '../body.ts'
 import type { Context } from '../context.ts'
 import { errorAnswer, METHOD_NOT_ALLOWED } from '../errors.ts'
 import { etagOf } from './conditions.ts'
@@ -17,7 +17,7 @@ export const KEY_TOO_LONG = new EtcdError(
 export function refusal(error: EtcdError, { messageBytesMax }: Pick<Context, 'messageBytesMax'>): Answer {
   if (error === KEY_TOO_LONG) return { ...errorAnswer(error), status: 414 }
   if (error.is('EmptyKey')) return explained(error, '/keys/<key> is a key, and /keys/?prefix lists all')
-  if (error === BODY_TOO_LARGE || error.is('RequestTooLarge')) {
+  if (error instanceof BodyTooLarge || error.is('RequestTooLarge')) {
     const bytesMax = messageBytesMax - LIMITS.messageOverheadBytes
     const help = `a value, with its key and some bytes around them, may have ${bytesMax} (--max-request-bytes)`
     return { ...explained(error, help), status: 413 }
