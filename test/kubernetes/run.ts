@@ -17,6 +17,7 @@ import { EMOJIVOTO_CHECKS } from './emojivoto.ts'
 import { type LoadResult, loadByTurns } from './load.ts'
 import { OBJECT_CHECKS } from './objects.ts'
 import { COMPACTION_SECONDS, EVENT_TTL_SECONDS, PAST_CHECKS } from './past.ts'
+import { buildStorageTests, runStorageTests } from './storage-tests.ts'
 import { Store } from './store.ts'
 import { WATCH_CHECKS } from './watching.ts'
 import { WORKLOAD_CHECKS } from './workloads.ts'
@@ -40,10 +41,19 @@ let failed = 0
 
 async function main(): Promise<void> {
   const programs = await kubernetesPrograms()
+  await checkStorage()
   await checkCluster(programs)
   await compareLoad(programs)
   console.log(`${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 ? 0 : 1
+}
+
+/** What Kubernetes itself tests its storage by, on the etcd that it is made for. */
+async function checkStorage(): Promise<void> {
+  const name = "Kubernetes' own tests of its storage"
+  const tests = await buildStorageTests()
+  if ('missing' in tests) console.log(`     ${name} are skipped: ${tests.missing}`)
+  else await report(name, () => runStorageTests(tests.path))
 }
 
 /** The whole control plane on an edgetcd of its own, with every check in turn. */

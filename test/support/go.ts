@@ -61,7 +61,8 @@ function keep(program: string, cached: string): string {
   return cached
 }
 
-function firstLines(error: unknown): string {
+/** What there is to say of a command that failed, without all that it printed. */
+export function firstLines(error: unknown): string {
   return String(error instanceof Error ? error.message : error)
     .split('\n')
     .slice(0, 3)
