@@ -142,7 +142,7 @@ describe('access', () => {
       throw EtcdError.of('AuthOldRevision')
     })
     await expect(endless).rejects.toThrow('revision of auth store is old')
-    expect(tries).toBe(10)
+    expect(tries).toBe(100)
   })
 
   test('what asks the store for nothing notices too that authentication was switched on', async () => {

@@ -41,7 +41,7 @@ export interface AccessOptions {
 const NO_RIGHTS: UserRights = { passwordVersion: 0n, roles: [], permissions: [] }
 
 /** Each further try means that the rights were changed just then. */
-const TRIES_MAX = 10
+const TRIES_MAX = 100
 
 /**
  * Finds out who makes a call and what they may do (docs/adr/0005-authorization.md). Rights are read once for each version
