@@ -17,6 +17,8 @@ const BEGINNING = Buffer.concat([
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
 ])
 
+const nodeMajor = Number(process.versions.node.split('.')[0])
+
 /** Something that a test waits for. */
 function happening() {
   let happened = () => {}
@@ -69,6 +71,20 @@ describe('a connection over gRPC', () => {
     answer()
     expect((await call).grpc).toBe(0)
     await stopped
+  })
+
+  // Before, Node's limit can't be set.
+  it.skipIf(nodeMajor < 24)('outlives any number of calls that are cancelled', async () => {
+    await using served = await ServedGrpc.start()
+    using client = new RawClient(served.host)
+    for (let i = 0; i < 3_000; i++) {
+      const stream = client.session.request({ ...HEADERS, ':path': WATCH })
+      stream.on('error', () => {})
+      stream.write(frame(watch))
+      await once(stream, 'response')
+      stream.close(8)
+    }
+    expect((await client.call({ path: RANGE, sent: [frame(key)] })).grpc).toBe(0)
   })
 
   it('that is cut ends what its calls wait for', async () => {

@@ -15,7 +15,7 @@ export function decode<I extends DescMessage>(
   failure: string,
 ): MessageShape<I> {
   try {
-    return fromBinary(schema, bytes)
+    return fromBinary(schema, bytes, { readUnknownFields: false })
   } catch (error) {
     throw new EtcdError(GrpcCode.Internal, `grpc: ${failure}: proto: wrong wire format`, { cause: error })
   }
