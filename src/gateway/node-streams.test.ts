@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
-import type { Services } from '../service/services.ts'
-import { fakeContext } from './testing/fake-services.ts'
+import { fakeContext, type SomeServices } from './testing/fake-services.ts'
 import { aborted, CREATE, deferred, open, serve } from './testing/served.ts'
 
 const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
@@ -10,7 +9,7 @@ const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
 describe('streams', () => {
   it('send the headers with the first message, and one message a chunk, newline included', async () => {
     const go = deferred<void>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch() {
           await go.promise
@@ -36,7 +35,7 @@ describe('streams', () => {
   })
 
   it("let a watch's first message stand alone for a moment", async () => {
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch() {
           yield { created: true }
@@ -69,7 +68,7 @@ describe('streams', () => {
 
   it('send a large message as one chunk', async () => {
     const value = new Uint8Array(1_500_000)
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch() {
           yield { events: [{ kv: { value } }] }
@@ -126,7 +125,7 @@ describe('streams', () => {
   it('go on after a malformed request, and read nothing behind it', async () => {
     const requests: unknown[] = []
     const more = deferred<void>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch(incoming, call) {
           for await (const { requestUnion } of incoming) {
@@ -150,7 +149,7 @@ describe('streams', () => {
 
   it('notice at once that their client went away, idle and behind a body that nobody reads', async () => {
     const gone = deferred<unknown>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch(incoming, call) {
           for await (const _ of incoming) yield { created: true }
@@ -171,7 +170,7 @@ describe('streams', () => {
   it('ask the service for no more than their client takes', async () => {
     let sent = 0
     const finished = deferred<void>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch() {
           try {
@@ -199,7 +198,7 @@ describe('streams', () => {
   })
 
   it('wrap an error: with its status before the first message, as the last line after it', async () => {
-    const failAfter = (messages: number): Partial<Services> => ({
+    const failAfter = (messages: number): SomeServices => ({
       maintenance: {
         async *snapshot() {
           for (let sent = 0; sent < messages; sent++) yield { version: '1' }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { Services } from '../service/services.ts'
+import type { SomeServices } from './testing/fake-services.ts'
 import { RawConnection } from './testing/raw-http.ts'
 import { aborted, CREATE, deferred, open, serve } from './testing/served.ts'
 
@@ -91,7 +91,7 @@ describe('calls', () => {
   it('abort when their client goes away', async () => {
     const reason = deferred<unknown>()
     const reached = deferred<void>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       lock: {
         lock: async (_request, call) => {
           reached.resolve()
@@ -141,7 +141,7 @@ describe('a server that stops', () => {
   it('finishes what was accepted, and closes the connection behind it', async () => {
     const go = deferred<void>()
     const reached = deferred<void>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       kv: {
         async range() {
           reached.resolve()
@@ -164,7 +164,7 @@ describe('a server that stops', () => {
 
   it('tells calls that wait for others that it has stopped', async () => {
     const reached = deferred<void>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       lock: {
         lock: async (_request, call) => {
           reached.resolve()

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { LongPollRequest, Services } from '../service/services.ts'
-import { fakeContext, fakeServices } from './testing/fake-services.ts'
+import type { LongPollRequest } from '../service/services.ts'
+import { fakeContext, fakeServices, type SomeServices } from './testing/fake-services.ts'
 import { fetchApp } from './testing/fetch-app.ts'
 import { serve } from './testing/served.ts'
 
 const BINARY = new Uint8Array([0xff])
 
 /** Answers each range and watch with its own key, and with a value that is no text. */
-const services: Partial<Services> = {
+const services: SomeServices = {
   kv: { range: async ({ key, rangeEnd }) => ({ kvs: [{ key, value: BINARY }, { key: rangeEnd }] }) },
   watch: {
     async *watch(requests) {

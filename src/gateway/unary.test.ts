@@ -46,12 +46,6 @@ describe('unary RPCs', () => {
     expect(await response.text()).not.toContain('secret')
   })
 
-  it('answers an RPC without an implementation with Unimplemented', async () => {
-    const response = await post('/v3/kv/put')
-    expect(response.status).toBe(501)
-    expect(await response.json()).toMatchObject({ code: 12 })
-  })
-
   it('measures a message as protobuf at the gRPC door', async () => {
     const key = (bytes: number) => JSON.stringify({ key: Buffer.alloc(bytes, 'k').toString('base64') })
     // Tag and length take four bytes more.

@@ -7,10 +7,9 @@ import { EtcdError } from '../etcd/errors.ts'
 import { Auth, KV, Lease, Watch } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { Health } from '../etcd/generated/grpc/health/v1/health_pb.ts'
 import { createGateway } from '../gateway/node.ts'
-import { fakeContext, fakeServices } from '../gateway/testing/fake-services.ts'
+import { fakeContext, fakeServices, type SomeServices } from '../gateway/testing/fake-services.ts'
 import { type HttpServers, listen } from '../http-server.ts'
 import type { Call } from '../service/call.ts'
-import type { Services } from '../service/services.ts'
 import { createGrpcServer } from './server.ts'
 import { endOf, statusOf, TestClient } from './testing/client.ts'
 
@@ -19,7 +18,7 @@ afterEach(async () => {
   for (const stop of running.splice(0).reverse()) await stop()
 })
 
-async function serve(overrides: Partial<Services> = {}) {
+async function serve(overrides: SomeServices = {}) {
   const context = fakeContext({ services: fakeServices(overrides), messageBytesMax: 1_000 })
   const servers: HttpServers = await listen(['http://127.0.0.1:0'], createGateway(context), {
     grpc: createGrpcServer(context),
@@ -66,14 +65,6 @@ describe('a call over gRPC', () => {
     expect(await failure(client.askBytes(KV.method.range, Buffer.from([0x0a, 0x7f])))).toEqual([
       13,
       expect.stringMatching(/^grpc: error unmarshalling request: /),
-    ])
-  })
-
-  it('is unimplemented where the service has no such method', async () => {
-    const { client } = await serve()
-    expect(await failure(client.ask(Auth.method.authStatus, {}))).toEqual([
-      12,
-      'unknown method AuthStatus for service etcdserverpb.Auth',
     ])
   })
 

@@ -5,7 +5,6 @@ import {
   isMessage,
   type MessageShape,
 } from '@bufbuild/protobuf'
-import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import {
   Auth,
   Cluster,
@@ -33,7 +32,7 @@ interface RpcDescription {
 /** One request, one answer. */
 export interface UnaryRpc extends RpcDescription {
   readonly kind: 'unary'
-  /** The function that does it. Fails with Unimplemented when there is none. */
+  /** The function that does it. */
   handler(services: Services): Unary<DescMessage, DescMessage>
   /** The same as a stream, for those who ask for its media type. */
   readonly stream: StreamRpc | undefined
@@ -47,7 +46,7 @@ export interface StreamRpc extends RpcDescription {
   readonly outlivesRequests: ((request: MessageShape<DescMessage>) => boolean) | undefined
   /** Has an end of its own: half of it is worth nothing, so it is never ended early as if that were all. */
   readonly isFinite: boolean
-  /** The function that does it. Fails with Unimplemented when there is none. */
+  /** The function that does it. */
   handler(services: Services): Streaming<DescMessage, DescMessage>
   /** Of its answer. */
   readonly mediaType: string
@@ -78,7 +77,6 @@ const RANGE_STREAM: StreamRpc = {
   isFinite: true,
   handler: (services) => {
     const { rangeInChunks } = services.kv
-    if (rangeInChunks === undefined) throw unimplemented(RANGE_STREAM)
     return async function* (requests, call) {
       for await (const request of requests) {
         if (isMessage(request, RangeRequestSchema)) yield* rangeInChunks(request, call)
@@ -98,12 +96,8 @@ export const RPCS: ReadonlyMap<DescMethod, Rpc> = new Map(
 function toRpc(method: DescMethod, implementation: (services: Services) => object): Rpc {
   const { input, output, name, methodKind, localName } = method
   const description = { service: method.parent.typeName, method: name, input, output }
-  const find = (services: Services) => {
-    const found: unknown = Reflect.get(implementation(services), localName)
-    if (found === undefined) throw unimplemented(description)
-    return found
-  }
   // Services types each function by its descriptor; here, where all RPCs are handled alike, that is forgotten.
+  const find = (services: Services): unknown => Reflect.get(implementation(services), localName)
   if (methodKind === 'unary') {
     return {
       kind: 'unary',
@@ -127,8 +121,4 @@ function toRpc(method: DescMethod, implementation: (services: Services) => objec
 
 function createsWatch(request: MessageShape<DescMessage>): boolean {
   return isMessage(request, WatchRequestSchema) && request.requestUnion.case === 'createRequest'
-}
-
-function unimplemented({ service, method }: RpcDescription): EtcdError {
-  return new EtcdError(GrpcCode.Unimplemented, `unknown method ${method} for service ${service}`)
 }

@@ -23,19 +23,16 @@ export type Implementation<S extends DescService> = {
     : Streaming<S['method'][M]['input'], S['method'][M]['output']>
 }
 
-/**
- * Everything that a transport may ask for. An RPC without an implementation is answered with `Unimplemented`;
- * its path exists all the same.
- */
+/** Everything that a transport may ask for. */
 export interface Services {
-  readonly kv: Partial<KvService>
-  readonly lease: Partial<Implementation<typeof Lease>>
-  readonly watch: Partial<Implementation<typeof Watch>>
-  readonly cluster: Partial<Implementation<typeof Cluster>>
-  readonly maintenance: Partial<Implementation<typeof Maintenance>>
-  readonly auth: Partial<Implementation<typeof Auth>>
-  readonly lock: Partial<Implementation<typeof Lock>>
-  readonly election: Partial<Implementation<typeof Election>>
+  readonly kv: KvService
+  readonly lease: Implementation<typeof Lease>
+  readonly watch: Implementation<typeof Watch>
+  readonly cluster: Implementation<typeof Cluster>
+  readonly maintenance: Implementation<typeof Maintenance>
+  readonly auth: Implementation<typeof Auth>
+  readonly lock: Implementation<typeof Lock>
+  readonly election: Implementation<typeof Election>
   readonly longPoll: LongPoll
   readonly health: Health
 }

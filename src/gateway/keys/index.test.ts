@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest'
 import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import type { PutRequest, TxnRequest } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
-import type { Services } from '../../service/services.ts'
-import { fakeContext, fakeServices } from '../testing/fake-services.ts'
+import { fakeContext, fakeServices, type SomeServices } from '../testing/fake-services.ts'
 import { fetchApp } from '../testing/fetch-app.ts'
 
 const header = { revision: 9n }
@@ -14,14 +13,14 @@ const kv = {
   version: 2n,
 }
 
-async function ask(services: Services['kv'], init: RequestInit, target = '/keys/a') {
+async function ask(services: NonNullable<SomeServices['kv']>, init: RequestInit, target = '/keys/a') {
   const context = fakeContext({ services: fakeServices({ kv: services }) })
   return await fetchApp(target, init, context)
 }
 
 it('the token goes with every call, and what was read for one is kept by none', async () => {
   const tokens: (string | undefined)[] = []
-  const services: Services['kv'] = {
+  const services: NonNullable<SomeServices['kv']> = {
     range: async (_, { token }) => {
       tokens.push(token)
       return { header, kvs: [kv] }
@@ -45,7 +44,7 @@ function unreadable(mayWrite: boolean) {
     asked.push(request.$typeName)
     throw denied
   }
-  const services: Services['kv'] = {
+  const services: NonNullable<SomeServices['kv']> = {
     txn: async (request) => refuse(request),
     put: async (request) => {
       if (!mayWrite) refuse(request)
@@ -76,7 +75,7 @@ it.each<[Record<string, string>, boolean]>([
 
 it('an invalid token is refused as everywhere', async () => {
   const refused = new EtcdError(GrpcCode.Unauthenticated, 'etcdserver: invalid auth token')
-  const services: Services['kv'] = {
+  const services: NonNullable<SomeServices['kv']> = {
     range: async () => {
       throw refused
     },
@@ -135,7 +134,7 @@ it('a value may be as large as --max-request-bytes lets it', async () => {
   const messageBytesMax = 8 * 1024 * 1024
   const put = async (bytes: number) => {
     const sizes: number[] = []
-    const txn: Services['kv']['txn'] = async ({ success }) => {
+    const txn: NonNullable<SomeServices['kv']>['txn'] = async ({ success }) => {
       const [first] = success
       if (first?.request.case === 'requestPut') sizes.push(first.request.value.value.length)
       throw denied

@@ -59,11 +59,10 @@ async function open(
   token: string | undefined,
   { services, environment }: Context,
 ): Promise<WatchMessage> {
-  await stream.open((call) => {
-    const { watch } = services.watch
-    if (watch === undefined) throw new EtcdError(GrpcCode.Unimplemented, 'no watches here')
-    return watch(watchRequests(query.watch, environment.clock, stream.signal), call)
-  }, token)
+  await stream.open(
+    (call) => services.watch.watch(watchRequests(query.watch, environment.clock, stream.signal), call),
+    token,
+  )
   const { done, value: created } = await stream.next()
   if (done) throw EtcdError.of('Stopped')
   if (created.canceled) throw refusalOf(created.cancelReason ?? '')

@@ -7,11 +7,18 @@ import type { Services } from '../../service/services.ts'
 import { systemEnvironment } from '../../system-environment.ts'
 import type { Context } from '../context.ts'
 
+/** Services with as much of each as a test needs. */
+export type SomeServices = {
+  readonly [S in keyof Services]?: Services[S] extends (...words: never) => unknown
+    ? Services[S]
+    : Partial<Services[S]>
+}
+
 const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
 
 /** A store that is always empty; an empty key is refused. Leases don't exist; a watch is created and stays silent. */
-export function fakeServices(overrides: Partial<Services> = {}): Services {
-  return {
+export function fakeServices(overrides: SomeServices = {}): Services {
+  const some: Required<SomeServices> = {
     kv: {
       async range({ key }) {
         if (key.length === 0) throw EtcdError.of('EmptyKey')
@@ -43,6 +50,27 @@ export function fakeServices(overrides: Partial<Services> = {}): Services {
     health: async () => [],
     ...overrides,
   }
+  return {
+    kv: whole(some.kv),
+    lease: whole(some.lease),
+    watch: whole(some.watch),
+    cluster: whole(some.cluster),
+    maintenance: whole(some.maintenance),
+    auth: whole(some.auth),
+    lock: whole(some.lock),
+    election: whole(some.election),
+    longPoll: some.longPoll,
+    health: some.health,
+  }
+}
+
+/** The service, which fails when it is asked for what a test hasn't given it. */
+function whole<S extends object>(some: Partial<S>): S {
+  const get = (target: Partial<S>, name: string | symbol): unknown => {
+    if (name in target) return Reflect.get(target, name)
+    throw new Error(`the test gives no ${String(name)}`)
+  }
+  return new Proxy(some, { get }) as S
 }
 
 /** A context of fake services, silent and with the system's clock. */

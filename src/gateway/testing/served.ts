@@ -1,9 +1,8 @@
 /** A server and its connections for one test, closed after it. */
 import { afterEach } from 'vitest'
 import type { Call } from '../../service/call.ts'
-import type { Services } from '../../service/services.ts'
 import type { Context } from '../context.ts'
-import { fakeContext, fakeServices } from './fake-services.ts'
+import { fakeContext, fakeServices, type SomeServices } from './fake-services.ts'
 import { RawConnection, startServer, type TestServer } from './raw-http.ts'
 
 /** The request that creates a watch. */
@@ -14,7 +13,7 @@ const connections: RawConnection[] = []
 
 /** Serves the fake services, but for what is given, in a context of fakes, likewise. */
 export async function serve(
-  services: Partial<Services> = {},
+  services: SomeServices = {},
   overrides: Partial<Context> = {},
 ): Promise<TestServer> {
   const server = await startServer(fakeContext({ services: fakeServices(services), ...overrides }))

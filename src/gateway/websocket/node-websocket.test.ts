@@ -6,7 +6,7 @@ import { BodyBudget } from '../../rpc/body-budget.ts'
 import type { Services } from '../../service/services.ts'
 import { ManualClock, testEnvironment } from '../../service/watch/testing/environment.ts'
 import type { Context } from '../context.ts'
-import { fakeContext, fakeServices } from '../testing/fake-services.ts'
+import { fakeContext, fakeServices, type SomeServices } from '../testing/fake-services.ts'
 import { startServer, type TestServer } from '../testing/raw-http.ts'
 import { aborted, CREATE, deferred } from '../testing/served.ts'
 import { WebSocketClient } from './testing/client.ts'
@@ -19,7 +19,7 @@ const NO_REQUEST = 'the request has no create_request, cancel_request or progres
 const servers: TestServer[] = []
 const clients: WebSocketClient[] = []
 
-async function serve(services: Partial<Services> = {}, context: Partial<Context> = {}): Promise<TestServer> {
+async function serve(services: SomeServices = {}, context: Partial<Context> = {}): Promise<TestServer> {
   const server = await startServer(fakeContext({ services: fakeServices(services), ...context }))
   servers.push(server)
   return server
@@ -66,7 +66,7 @@ describe('a connection', () => {
 
   it('writes keys and values as its query says', async () => {
     const keys: unknown[] = []
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch(requests) {
           for await (const { requestUnion } of requests) {
@@ -84,7 +84,7 @@ describe('a connection', () => {
   })
 
   it('gives an RPC with one request the first, and throws away what follows', async () => {
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       election: {
         async *observe(requests, call) {
           for await (const { name } of requests) yield { kv: { key: name } }
@@ -117,7 +117,7 @@ describe('a connection', () => {
 
   it('has the token of its subprotocol or of its headers', async () => {
     const tokens: unknown[] = []
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       lease: {
         async *leaseKeepAlive(_, { token }) {
           tokens.push(token)
@@ -145,7 +145,7 @@ describe('a connection ends', () => {
     ['/v3/lease/keepalive', '{"ID":]', "invalid character ']' looking for beginning of value"],
     ['/v3/election/observe', '[]', 'proto: syntax error (line 1:1): unexpected token ['],
   ])('%s: with the error of a malformed request %s', async (path, frame, message) => {
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       election: {
         async *observe(requests) {
           for await (const _ of requests) yield {}
@@ -161,7 +161,7 @@ describe('a connection ends', () => {
   it.each([CREATE, { progress_request: {} }])(
     'not with a request that asks for nothing behind %j, which etcd skips, too',
     async (first) => {
-      const services: Partial<Services> = {
+      const services: SomeServices = {
         watch: {
           async *watch(requests) {
             for await (const { requestUnion } of requests) {
@@ -178,7 +178,7 @@ describe('a connection ends', () => {
 
   it('with the watches that it had, when a later request is malformed', async () => {
     const gone = deferred<unknown>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch(requests, call) {
           for await (const _ of requests) yield { header, created: true }
@@ -196,7 +196,7 @@ describe('a connection ends', () => {
   })
 
   it('with the error of its service', async () => {
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch() {
           yield { header, created: true }
@@ -280,7 +280,7 @@ it('a page of an origin that CORS keeps out is refused', async () => {
 describe('a client that is gone', () => {
   it('ends the call, whether it said so or not', async () => {
     let gone = deferred<unknown>()
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch(requests, call) {
           void (async () => {
@@ -352,7 +352,7 @@ describe('a client that is gone', () => {
 
   it('that only asks is read no further than it is answered', async () => {
     let read = 0
-    const services: Partial<Services> = {
+    const services: SomeServices = {
       watch: {
         async *watch(requests, call) {
           void (async () => {
@@ -379,7 +379,7 @@ describe('a client that is gone', () => {
 })
 
 /** A watch that sends as fast as it is asked. */
-function endless(onSend: () => void, onEnd = () => {}): NonNullable<Services['watch']['watch']> {
+function endless(onSend: () => void, onEnd = () => {}): Services['watch']['watch'] {
   return async function* () {
     try {
       for (;;) {

@@ -1,7 +1,6 @@
 import { createGateway } from '../../gateway/node.ts'
-import { fakeContext, fakeServices } from '../../gateway/testing/fake-services.ts'
+import { fakeContext, fakeServices, type SomeServices } from '../../gateway/testing/fake-services.ts'
 import { type HttpServers, listen } from '../../http-server.ts'
-import type { Services } from '../../service/services.ts'
 import { createGrpcServer, type GrpcOptions } from '../server.ts'
 
 /** The most bytes that a message may have for it. */
@@ -17,7 +16,7 @@ export class ServedGrpc implements AsyncDisposable {
     this.#servers = servers
   }
 
-  static async start(overrides: Partial<Services> = {}, options: GrpcOptions = {}): Promise<ServedGrpc> {
+  static async start(overrides: SomeServices = {}, options: GrpcOptions = {}): Promise<ServedGrpc> {
     const context = fakeContext({ services: fakeServices(overrides), messageBytesMax: MESSAGE_BYTES_MAX })
     const grpc = createGrpcServer(context, options)
     return new ServedGrpc(await listen(['http://127.0.0.1:0'], createGateway(context), { grpc }))

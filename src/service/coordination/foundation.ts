@@ -1,5 +1,6 @@
 import type { Log } from '../../environment.ts'
-import type { KV, Lease, Watch } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { Lease, Watch } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
+import type { AskedOfKv } from '../kv/client.ts'
 import type { Implementation, LongPoll } from '../services.ts'
 import type { RunningCalls } from './running-calls.ts'
 
@@ -8,7 +9,7 @@ import type { RunningCalls } from './running-calls.ts'
  * authorized by what the keys underneath ask for.
  */
 export interface Foundation {
-  readonly kv: Pick<Implementation<typeof KV>, 'range' | 'txn' | 'deleteRange'>
+  readonly kv: AskedOfKv
   readonly lease: Pick<Implementation<typeof Lease>, 'leaseGrant'>
   readonly watch: Implementation<typeof Watch>['watch']
   readonly longPoll: LongPoll

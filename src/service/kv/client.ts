@@ -1,5 +1,4 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import { EtcdError, GrpcCode } from '../../etcd/errors.ts'
 import {
   DeleteRangeRequestSchema,
   type DeleteRangeResponse,
@@ -18,12 +17,15 @@ import {
 import type { Call } from '../call.ts'
 import type { Services } from '../services.ts'
 
+/** What of the KV service it asks for. */
+export type AskedOfKv = Pick<Services['kv'], 'range' | 'put' | 'deleteRange' | 'txn'>
+
 /** The KV service in the name of one caller: requests are plain objects, answers are whole messages. */
 export class KvClient {
-  readonly #kv: Services['kv']
+  readonly #kv: AskedOfKv
   protected readonly call: Call
 
-  constructor(kv: Services['kv'], call: Call) {
+  constructor(kv: AskedOfKv, call: Call) {
     this.#kv = kv
     this.call = call
   }
@@ -34,34 +36,25 @@ export class KvClient {
   }
 
   async range(request: MessageInitShape<typeof RangeRequestSchema>): Promise<RangeResponse> {
-    const range = implemented(this.#kv.range)
-    return create(RangeResponseSchema, await range(create(RangeRequestSchema, request), this.call))
+    return create(RangeResponseSchema, await this.#kv.range(create(RangeRequestSchema, request), this.call))
   }
 
   async put(request: MessageInitShape<typeof PutRequestSchema>): Promise<PutResponse> {
-    const put = implemented(this.#kv.put)
-    return create(PutResponseSchema, await put(create(PutRequestSchema, request), this.call))
+    return create(PutResponseSchema, await this.#kv.put(create(PutRequestSchema, request), this.call))
   }
 
   async deleteRange(
     request: MessageInitShape<typeof DeleteRangeRequestSchema>,
   ): Promise<DeleteRangeResponse> {
-    const deleteRange = implemented(this.#kv.deleteRange)
     return create(
       DeleteRangeResponseSchema,
-      await deleteRange(create(DeleteRangeRequestSchema, request), this.call),
+      await this.#kv.deleteRange(create(DeleteRangeRequestSchema, request), this.call),
     )
   }
 
   async txn(request: MessageInitShape<typeof TxnRequestSchema>): Promise<TxnResponse> {
-    const txn = implemented(this.#kv.txn)
-    return create(TxnResponseSchema, await txn(create(TxnRequestSchema, request), this.call))
+    return create(TxnResponseSchema, await this.#kv.txn(create(TxnRequestSchema, request), this.call))
   }
-}
-
-function implemented<T>(method: T | undefined): T {
-  if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, 'this needs the KV service')
-  return method
 }
 
 /** The store's revision as an answer tells it. */

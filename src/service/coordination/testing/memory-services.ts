@@ -49,6 +49,11 @@ export class MemoryServices implements Foundation {
 
   readonly kv: Foundation['kv'] = {
     range: (request) => this.atomically(() => ({ header: this.header(), ...this.range(request) })),
+    put: ({ key, value }) =>
+      this.atomically(() => {
+        this.store.write([{ put: bytesToString(key), value }])
+        return { header: this.header() }
+      }),
     deleteRange: ({ key }) =>
       this.atomically(() => {
         if (key.length === 0) throw EtcdError.of('EmptyKey')
