@@ -67,7 +67,7 @@ test.each([
     'both say how tokens are signed',
   ],
   [{ 'auth-token-key': 'short' }, '--auth-token-key must have at least 32 bytes'],
-  [{ 'auth-token-ttl': '0' }, '--auth-token-ttl is "0", but must be a whole number above zero'],
+  [{ 'auth-token-ttl': '0' }, '--auth-token-ttl is "0", but must be a whole number from 1 to 2147483647'],
 ])('%j is refused', (flags, message) => {
   expect(() => read(flags as Record<string, string>)).toThrow(message)
 })

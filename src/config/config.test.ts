@@ -120,7 +120,7 @@ describe('readConfig', () => {
       { 'log-level': 'loud' },
       '--log-level is "loud", but must be one of debug, info, warn, error, dpanic, panic, fatal',
     ],
-    [{ 'max-txn-ops': '0' }, '--max-txn-ops is "0", but must be a whole number above zero'],
+    [{ 'max-txn-ops': '0' }, '--max-txn-ops is "0", but must be a whole number from 1 to 2147483647'],
     [
       { 'poll-interval': '1ms' },
       '--poll-interval is "1ms", but must be a duration of at least 10ms, such as 500ms',

@@ -8,7 +8,6 @@ import { LIMITS } from '../etcd/limits.ts'
 import { LOG_FORMATS, LOG_THRESHOLDS } from '../observe/log.ts'
 import {
   Bytes,
-  Count,
   DatabaseUrl,
   Duration,
   Flag,
@@ -40,8 +39,8 @@ export const Settings = z.object({
   'auto-compaction-retention': z._default(z.string(), '0'),
   'quota-backend-bytes': z._default(Bytes, 0n),
 
-  'max-txn-ops': z._default(Count, LIMITS.txnOpsMax),
-  'max-request-bytes': z._default(Count, LIMITS.requestBytesMax),
+  'max-txn-ops': z._default(Whole, LIMITS.txnOpsMax),
+  'max-request-bytes': z._default(Whole, LIMITS.requestBytesMax),
   'stream-max-duration': z._default(Duration, 0),
   'poll-interval': z._default(Interval, 500),
   'watch-progress-notify-interval': z._default(Interval, LIMITS.watchProgressIntervalMs),

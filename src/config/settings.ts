@@ -39,21 +39,18 @@ export const Interval = text('a duration of at least 10ms, such as 500ms', (inpu
   return ms !== undefined && ms >= 10 ? ms : undefined
 })
 
-export const Count = text('a whole number above zero', (input) =>
-  /^[1-9]\d{0,8}$/.test(input) ? Number(input) : undefined,
-)
+function wholeUpTo(max: number) {
+  return text(`a whole number from 1 to ${max}`, (input) => {
+    const number = Number(input)
+    return /^[1-9]\d*$/.test(input) && number <= max ? number : undefined
+  })
+}
 
-/** A whole number above zero that fits into 32 bits without a sign. */
-export const Streams = text('a whole number from 1 to 4294967295', (input) => {
-  const number = Number(input)
-  return /^[1-9]\d{0,9}$/.test(input) && number < 2 ** 32 ? number : undefined
-})
+/** A whole number above zero that fits into 32 bits: seconds, years, bytes. */
+export const Whole = wholeUpTo(2 ** 31 - 1)
 
-/** A whole number above zero that fits into 32 bits: seconds, years. */
-export const Whole = text('a whole number above zero', (input) => {
-  const number = Number(input)
-  return /^[1-9]\d{0,9}$/.test(input) && number < 2 ** 31 ? number : undefined
-})
+/** The same without a sign. */
+export const Streams = wholeUpTo(2 ** 32 - 1)
 
 /** etcd's size of a quota: a number of bytes, negative for none, zero for the default. */
 export const Bytes = text('a number of bytes; -1: no limit', (input) =>
