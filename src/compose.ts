@@ -21,8 +21,9 @@ import { createLease } from './service/lease/index.ts'
 import { createLock } from './service/lock/index.ts'
 import { createHealth, createMaintenance } from './service/maintenance/index.ts'
 import { Quota } from './service/maintenance/quota.ts'
+import type { Services } from './service/services.ts'
 import type { Hub } from './service/watch/hub.ts'
-import { createWatch } from './service/watch/index.ts'
+import { createWatch, type WatchService } from './service/watch/index.ts'
 import { pollIntervalAlone, pollIntervalUpTo } from './service/watch/pace.ts'
 import type { WriteCoordinator } from './store/coordinated-writes.ts'
 import { Engine, type EngineMemory } from './store/engine.ts'
@@ -65,46 +66,13 @@ export interface Application {
 
 /** Puts the application together on a driver: the one place that knows every part. */
 export function compose(options: ComposeOptions): Application {
-  const { sql, config, environment, instruments, resident, memory = {}, coordinator } = options
-  const slow = new SlowStatements(config.warningApplyDuration, environment.log, instruments.slowStatements)
-  let quota: Quota | undefined
-  const engine = new Engine({
-    sql: timedSql(sql, (statement, tookMs) => slow.statement(statement, tookMs)),
-    schema: config.schema,
-    environment,
-    leaseTimer: resident,
-    batched: (batch) => {
-      instruments.batchRequests.observe(batch.requests.length)
-      instruments.commitSeconds.observe(batch.tookMs / 1000)
-      slow.batch(batch)
-      if (!resident) return
-      const bytes = batch.requests.reduce((sum, request) => sum + request.bytes, 0)
-      quota?.written(batch.requests.length, bytes)
-    },
-    memory,
-    ...(coordinator && { coordinator }),
-  })
-  const store = new Store(engine)
-  if (config.quotaBackendBytes !== undefined) {
-    quota = new Quota(store, config.quotaBackendBytes, environment)
-  }
+  const { config, environment, instruments, resident, memory = {}, coordinator } = options
+  const { engine, store, quota } = composeStore(options)
   memory.tokens ??= new Tokens({ key: config.authToken, ttl: config.authTokenTtl, clock: environment.clock })
   const { tokens } = memory
   const access = new Access({ store, tokens, memory })
-  const { pollInterval, streamMaxDuration } = config
   const messageBytesMax = config.maxRequestBytes + LIMITS.messageOverheadBytes
-  const watches = createWatch({
-    events: store.events,
-    access,
-    identity: () => store.identity(),
-    environment,
-    sharedTail: resident,
-    ...(coordinator && { hub: coordinator }),
-    pollIntervalMs: resident ? pollIntervalUpTo(pollInterval) : pollIntervalAlone(pollInterval),
-    progressIntervalMs: config.watchProgressNotifyInterval,
-    fragmentBytesMax: messageBytesMax,
-    ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
-  })
+  const watches = composeWatches(options, store, access, messageBytesMax)
   if (resident) {
     countWatches(instruments.metrics, watches.metrics)
     countEngine(instruments.metrics, engine, config.quotaBackendBytes)
@@ -116,41 +84,8 @@ export function compose(options: ComposeOptions): Application {
     position: () => watches.metrics.position,
   })
   const sweeper = resident ? new Sweeper(store, environment) : undefined
-  const kv = countOperations(
-    createKv({
-      access,
-      sweepSoon: () => sweeper?.soon(),
-      sweep: async () => {
-        // By then the watches of all servers have seen what was there when it was compacted.
-        await environment.clock.sleep(pollInterval)
-        await store.compaction.sweep()
-      },
-      txnOpsMax: config.maxTxnOps,
-      requestBytesMax: config.maxRequestBytes,
-    }),
-    instruments.operations,
-  )
-  const lease = countLeases(createLease(access, environment), instruments.leases)
-  const { watch, longPoll } = watches
   const calls = new RunningCalls()
-  const foundation = { kv, lease, watch, longPoll, calls, log: environment.log }
-  const services = {
-    kv,
-    lease,
-    watch: { watch },
-    cluster: createCluster({
-      store,
-      access,
-      name: config.name,
-      clientUrls: options.clientUrls ?? (() => config.advertiseClientUrls),
-    }),
-    maintenance: createMaintenance({ access, quotaBytes: config.quotaBackendBytes }),
-    auth: createAuth({ store, access, tokens, environment, requestBytesMax: config.maxRequestBytes }),
-    lock: createLock(foundation),
-    election: createElection(foundation),
-    longPoll,
-    health: createHealth(store),
-  }
+  const services = composeServices(options, { store, access, tokens, watches, sweeper, calls })
   return {
     store,
     context: {
@@ -175,6 +110,106 @@ export function compose(options: ComposeOptions): Application {
       await calls.settled()
       await store.close()
     },
+  }
+}
+
+/** The engine, measured, and what watches its size. */
+function composeStore({
+  sql,
+  config,
+  environment,
+  instruments,
+  resident,
+  memory = {},
+  coordinator,
+}: ComposeOptions) {
+  const slow = new SlowStatements(config.warningApplyDuration, environment.log, instruments.slowStatements)
+  let quota: Quota | undefined
+  const engine = new Engine({
+    sql: timedSql(sql, (statement, tookMs) => slow.statement(statement, tookMs)),
+    schema: config.schema,
+    environment,
+    leaseTimer: resident,
+    batched: (batch) => {
+      instruments.batchRequests.observe(batch.requests.length)
+      instruments.commitSeconds.observe(batch.tookMs / 1000)
+      slow.batch(batch)
+      if (!resident) return
+      const bytes = batch.requests.reduce((sum, request) => sum + request.bytes, 0)
+      quota?.written(batch.requests.length, bytes)
+    },
+    memory,
+    ...(coordinator && { coordinator }),
+  })
+  const store = new Store(engine)
+  if (config.quotaBackendBytes !== undefined) {
+    quota = new Quota(store, config.quotaBackendBytes, environment)
+  }
+  return { engine, store, quota }
+}
+
+function composeWatches(
+  { config, environment, resident, coordinator }: ComposeOptions,
+  store: Store,
+  access: Access,
+  fragmentBytesMax: number,
+): WatchService {
+  const { pollInterval, streamMaxDuration } = config
+  return createWatch({
+    events: store.events,
+    access,
+    identity: () => store.identity(),
+    environment,
+    sharedTail: resident,
+    ...(coordinator && { hub: coordinator }),
+    pollIntervalMs: resident ? pollIntervalUpTo(pollInterval) : pollIntervalAlone(pollInterval),
+    progressIntervalMs: config.watchProgressNotifyInterval,
+    fragmentBytesMax,
+    ...(streamMaxDuration > 0 && { streamMaxMs: streamMaxDuration }),
+  })
+}
+
+interface Parts {
+  readonly store: Store
+  readonly access: Access
+  readonly tokens: Tokens
+  readonly watches: WatchService
+  readonly sweeper: Sweeper | undefined
+  readonly calls: RunningCalls
+}
+
+function composeServices(
+  { config, environment, instruments, clientUrls = () => config.advertiseClientUrls }: ComposeOptions,
+  { store, access, tokens, watches, sweeper, calls }: Parts,
+): Services {
+  const kv = countOperations(
+    createKv({
+      access,
+      sweepSoon: () => sweeper?.soon(),
+      sweep: async () => {
+        // By then the watches of all servers have seen what was there when it was compacted.
+        await environment.clock.sleep(config.pollInterval)
+        await store.compaction.sweep()
+      },
+      txnOpsMax: config.maxTxnOps,
+      requestBytesMax: config.maxRequestBytes,
+    }),
+    instruments.operations,
+  )
+  const lease = countLeases(createLease(access, environment), instruments.leases)
+  const { watch, longPoll } = watches
+  const foundation = { kv, lease, watch, longPoll, calls, log: environment.log }
+  return {
+    kv,
+    lease,
+    watch: { watch },
+    cluster: createCluster({ store, access, name: config.name, clientUrls }),
+    maintenance: createMaintenance({ access, quotaBytes: config.quotaBackendBytes }),
+    auth: createAuth({ store, access, tokens, environment, requestBytesMax: config.maxRequestBytes }),
+    lock: createLock(foundation),
+    election: createElection(foundation),
+    longPoll,
+    health: createHealth(store),
   }
 }
 
