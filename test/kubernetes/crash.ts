@@ -1,38 +1,60 @@
 import type { Api } from './api.ts'
-import { type Check, type Cluster, eventually, expect } from './check.ts'
+import { type Check, eventually, expect } from './check.ts'
 
 const WRITERS = 8
-/** Acknowledged before the server is killed, and again once it is back. */
+/** Acknowledged before something breaks, and again after it. */
 const WRITES = 200
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps'
 
-/** The server in the middle goes away. */
+/** What lies below the apiserver goes away. */
 export const CRASH_CHECKS: readonly Check[] = [
   {
     name: 'edgetcd is killed amid writes and started again: the cluster goes on, nothing is lost',
-    run: killed,
+    run: ({ api, uncached, store }) =>
+      amidWrites('crash', [api, uncached], async (more) => {
+        await store.killAndRestart()
+        await more()
+      }),
+  },
+  {
+    name: 'so it does when its PostgreSQL crashes',
+    run: ({ api, uncached, store }) =>
+      amidWrites('outage', [api, uncached], async (more) => {
+        await store.crashDatabase()
+        await more()
+      }),
   },
 ]
 
-async function killed({ api, uncached, store }: Cluster): Promise<string> {
+/**
+ * Writes through the first of `apis` while `breakIt` does its work, and expects what was acknowledged in the lists of all.
+ * `breakIt` is given a function that waits until more has been acknowledged.
+ */
+export async function amidWrites(
+  name: string,
+  apis: readonly [Api, ...Api[]],
+  breakIt: (more: () => Promise<void>) => Promise<void>,
+): Promise<string> {
   const acknowledged = new Set<string>()
   let going = true
   const writers = Array.from({ length: WRITERS }, async (_, writer) => {
-    for (let n = 0; going; n++) await tryToCreate(api, `crash-${writer}-${n}`, acknowledged)
+    for (let n = 0; going; n++) await tryToCreate(apis[0], `${name}-${writer}-${n}`, acknowledged)
   })
-  try {
-    await eventually('writes before', async () => acknowledged.size >= WRITES)
+  const more = async () => {
     const before = acknowledged.size
-    await store.killAndRestart()
-    await eventually('writes after', async () => acknowledged.size >= before + WRITES)
+    await eventually('more writes', async () => acknowledged.size >= before + WRITES)
+  }
+  try {
+    await more()
+    await breakIt(more)
   } finally {
     going = false
     await Promise.all(writers)
   }
-  for (const server of [api, uncached]) {
+  for (const server of apis) {
     const { items } = await server.list(CONFIG_MAPS)
     const there = new Set(items.map(({ metadata }) => metadata.name))
-    const lost = [...acknowledged].filter((name) => !there.has(name))
+    const lost = [...acknowledged].filter((one) => !there.has(one))
     expect(lost.length === 0, `lost: ${lost.join(', ')}`)
   }
   return `${acknowledged.size} writes acknowledged`

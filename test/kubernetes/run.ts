@@ -14,6 +14,7 @@ import * as controlPlane from './control-plane.ts'
 import { CRASH_CHECKS } from './crash.ts'
 import { ELECTION_CHECKS } from './election.ts'
 import { EMOJIVOTO_CHECKS } from './emojivoto.ts'
+import { FAILOVER_CHECKS } from './failover.ts'
 import { type LoadResult, loadByTurns } from './load.ts'
 import { OBJECT_CHECKS } from './objects.ts'
 import { COMPACTION_SECONDS, EVENT_TTL_SECONDS, PAST_CHECKS } from './past.ts'
@@ -31,6 +32,7 @@ const CHECKS = [
   ...PAST_CHECKS,
   ...CRASH_CHECKS,
   ...ELECTION_CHECKS,
+  ...FAILOVER_CHECKS,
 ]
 
 /** Of etcd's rate: stores in a SQL database have about 0.6 of it, and a single run's luck is in both. */

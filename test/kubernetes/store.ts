@@ -51,6 +51,12 @@ export class Store implements AsyncDisposable {
     this.#server = await startEdgetcd({ databaseUrl: this.#postgres.url, port })
   }
 
+  /** PostgreSQL ends as if its machine had lost power, and recovers. */
+  async crashDatabase(): Promise<void> {
+    await this.#postgres.stop('immediate')
+    await this.#postgres.start()
+  }
+
   /** What the server's process holds in memory, without PostgreSQL; Linux tells. */
   memoryMb(): string {
     const status = readFileSync(`/proc/${this.#server.child.pid}/status`, 'utf8')
