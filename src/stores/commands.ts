@@ -1,4 +1,5 @@
 /** What the command line does to stores: to the configured one, to several, or to all that a database holds. */
+import type { Client } from 'pg'
 import { compose } from '../compose.ts'
 import { type Config, ConfigError } from '../config/config.ts'
 import type { CommandLine } from '../config/flags.ts'
@@ -9,6 +10,7 @@ import { createInstruments } from '../observe/instruments.ts'
 import type { Say } from '../say-ready.ts'
 import { compactOnce } from '../service/compactor/index.ts'
 import { Slots } from '../slots.ts'
+import type { Dialect } from '../store/dialect/dialect.ts'
 import type { Store } from '../store/store.ts'
 import { errorText } from '../thrown.ts'
 import { dropStore } from './drop.ts'
@@ -87,24 +89,12 @@ export async function listStores({ config, environment, say }: Command): Promise
     const stores = await database.session(async (client) => {
       await client.query(DONT_WAIT)
       const listed: (StoreFacts | UnreadStore)[] = []
-      for (const schema of await findStores(client, dialect)) {
-        const facts = readFacts(client, schema, dialect)
-        listed.push(await facts.catch((error: unknown) => ({ schema, problem: errorText(error) })))
-      }
+      for (const schema of await findStores(client, dialect)) listed.push(await look(client, schema, dialect))
       return listed
     })
     say(listText(stores, database.location), {
       event: 'stores',
-      stores: stores.map((store) =>
-        'problem' in store
-          ? store
-          : {
-              ...store,
-              revision: String(store.revision),
-              keys: String(store.keys),
-              size: String(store.size),
-            },
-      ),
+      stores: stores.map(factsOf),
       data: database.location,
     })
   })
@@ -145,7 +135,7 @@ export async function dropNamed({ line, config, environment, say }: Command): Pr
     const { stores, store } = await database.session(async (client) => {
       await client.query(DONT_WAIT)
       const stores = await findStores(client, dialect)
-      const store = stores.includes(schema) ? await readFacts(client, schema, dialect) : undefined
+      const store = stores.includes(schema) ? await look(client, schema, dialect) : undefined
       return { stores, store }
     })
     if (store === undefined) throw new ConfigError(notThere(schema, stores, database.location))
@@ -153,19 +143,25 @@ export async function dropNamed({ line, config, environment, say }: Command): Pr
     const dropped = await dropStore(database, schema)
     if (dropped === 'gone before') throw new ConfigError(`somebody else has dropped store ${schema} just now`)
     if (dropped !== 'dropped') throw new ConfigError(notAlone(schema, dropped.neededBy))
-    const { revision, keys, size } = store
-    say(`dropped: ${described(store)}`, {
-      event: 'dropped',
-      schema,
-      revision: String(revision),
-      keys: String(keys),
-      size: String(size),
-      data: database.location,
-    })
+    say(`dropped: ${described(store)}`, { event: 'dropped', ...factsOf(store), data: database.location })
   })
 }
 
-function described({ schema, revision, keys, size }: StoreFacts): string {
+/** What there is to tell of a store. One that is broken is told of, and dropped, like any other. */
+function look(client: Client, schema: string, dialect: Dialect): Promise<StoreFacts | UnreadStore> {
+  return readFacts(client, schema, dialect).catch((error: unknown) => ({ schema, problem: errorText(error) }))
+}
+
+/** The same for programs, with numbers as etcd's gateway writes them. */
+function factsOf(store: StoreFacts | UnreadStore) {
+  if ('problem' in store) return store
+  const { revision, keys, size } = store
+  return { ...store, revision: String(revision), keys: String(keys), size: String(size) }
+}
+
+function described(store: StoreFacts | UnreadStore): string {
+  if ('problem' in store) return `store ${store.schema}, which can't be read: ${store.problem}`
+  const { schema, revision, keys, size } = store
   return `store ${schema}, which was at revision ${revision} with ${keys} keys in ${(Number(size) / MEGABYTE).toFixed(1)} MB`
 }
 
@@ -174,7 +170,7 @@ function notThere(schema: string, stores: readonly string[], location: string): 
   return `${location} holds no store in schema ${schema}, and nothing was dropped; ${there}`
 }
 
-function unconfirmed(store: StoreFacts, yes: string | undefined): string {
+function unconfirmed(store: StoreFacts | UnreadStore, yes: string | undefined): string {
   const said = yes === undefined ? '' : `--yes is ${yes}. `
   return `${said}This would drop ${described(store)}. Stop its servers, then run it again with --yes ${store.schema}`
 }

@@ -199,6 +199,15 @@ describe('ten etcds in one database, from the command line', () => {
     await postgres.query(`insert into "tenant-8".head select * from public.kept`)
   })
 
+  it('a broken store can be dropped, too', async () => {
+    await run(postgres, 'migrate', '--schema', 'broken')
+    await postgres.query(`delete from broken.head`)
+    const asked = await run(postgres, 'stores', 'drop', 'broken')
+    expect(asked.said[0]?.message).toContain("which can't be read: the store in schema broken lacks its head")
+    expect((await run(postgres, 'stores', 'drop', 'broken', '--yes', 'broken')).code).toBe(0)
+    expect(await schemas()).not.toContain('broken')
+  })
+
   it('a role sees the stores that it may read, and a schema of another owner stays when its store goes', async () => {
     await postgres.query(
       `create role tenant login; create schema lent; grant usage, create on schema lent to tenant`,
