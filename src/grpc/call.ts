@@ -96,5 +96,7 @@ export class GrpcCall implements RpcRequest {
     const reason = EtcdError.of('DeadlineExceeded')
     this.end(reason)
     this.reply.end(reason)
+    // Its request may still be awaited.
+    this.requests.release()
   }
 }

@@ -6,6 +6,9 @@ import { FrameReader } from './frames.ts'
 /** What a stream tells of that lets its reader go on. */
 const CHANGES = ['readable', 'end', 'aborted', 'close'] as const
 
+/** As long as the gateway gives a body: what has come of a message counts for what all may send together. */
+const MESSAGE_TIMEOUT_MS = 300_000
+
 /** The messages that a client sends in one call, taken off the wire as somebody asks for them. */
 export class Requests {
   readonly #stream: ServerHttp2Stream
@@ -31,21 +34,34 @@ export class Requests {
 
   /**
    * The next message; undefined when there are no more. Fails in Go's words when it can't be read, with Canceled when the
-   * client went away. For one caller at a time.
+   * client went away, with DeadlineExceeded when it took too long over one. For one caller at a time.
    */
   async next(): Promise<Buffer | undefined> {
-    for (;;) {
-      const frame = this.#frames.next()
-      if (frame !== undefined) return await messageOf(frame, this.#encoding, this.#bytesMax)
-      if (this.#released || this.#stream.aborted || this.#stream.destroyed) throw EtcdError.of('Canceled')
-      const piece: Buffer | null = this.#stream.read()
-      if (piece !== null) this.#frames.push(piece)
-      else if (this.#stream.readableEnded) return undefined
-      else {
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve
-        })
+    let tooLate: NodeJS.Timeout | undefined
+    let isTooLate = false
+    try {
+      for (;;) {
+        const frame = this.#frames.next()
+        if (frame !== undefined) return await messageOf(frame, this.#encoding, this.#bytesMax)
+        if (this.#released || this.#stream.aborted || this.#stream.destroyed) throw EtcdError.of('Canceled')
+        if (isTooLate) throw EtcdError.of('DeadlineExceeded')
+        const piece: Buffer | null = this.#stream.read()
+        if (piece !== null) this.#frames.push(piece)
+        else if (this.#stream.readableEnded) return undefined
+        else {
+          if (this.isWithinMessage) {
+            tooLate ??= setTimeout(() => {
+              isTooLate = true
+              this.#changed()
+            }, MESSAGE_TIMEOUT_MS)
+          }
+          await new Promise<void>((resolve) => {
+            this.#changed = resolve
+          })
+        }
       }
+    } finally {
+      clearTimeout(tooLate)
     }
   }
 
