@@ -24,7 +24,7 @@ const run = promisify(execFile)
 
 /**
  * Kubernetes' programs: those in the directory EDGETCD_KUBERNETES_BIN if set, else built once from the Go module of this
- * directory into node_modules/.cache, which takes a quarter of an hour on two cores and about 4 GB.
+ * directory into node_modules/.cache, which takes up to a quarter of an hour on two cores and about 4 GB.
  */
 export async function kubernetesPrograms(): Promise<Programs> {
   const given = process.env.EDGETCD_KUBERNETES_BIN

@@ -3,7 +3,7 @@
  *
  *     npm run kubernetes
  *
- * The first run builds Kubernetes from its Go module (a quarter of an hour on two cores); EDGETCD_KUBERNETES_BIN names a
+ * The first run builds Kubernetes from its Go module (up to a quarter of an hour on two cores); EDGETCD_KUBERNETES_BIN names a
  * directory that has its programs already. Prints a line for each check and, alone on the last line, `N passed, N failed`.
  */
 import { etcdBinary, startEtcd } from '../support/etcd.ts'
