@@ -7,7 +7,7 @@ import { readConfig } from '../config/config.ts'
 import { KV } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { createGateway } from '../gateway/node.ts'
 import { fakeContext, fakeServices } from '../gateway/testing/fake-services.ts'
-import { type HttpServers, listen } from '../http-server.ts'
+import { type HttpServers, listen } from '../server/http-server.ts'
 import {
   type Authority,
   type CertificateFiles,

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { readConfig } from '../config/config.ts'
 import { createGateway } from '../gateway/node.ts'
 import { fakeContext } from '../gateway/testing/fake-services.ts'
-import { listen } from '../http-server.ts'
+import { listen } from '../server/http-server.ts'
 import { keptSelfSigned, makeSelfSigned } from './self-signed.ts'
 import {
   type Authority,

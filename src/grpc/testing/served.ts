@@ -1,6 +1,6 @@
 import { createGateway } from '../../gateway/node.ts'
 import { fakeContext, fakeServices, type SomeServices } from '../../gateway/testing/fake-services.ts'
-import { type HttpServers, listen } from '../../http-server.ts'
+import { type HttpServers, listen } from '../../server/http-server.ts'
 import { createGrpcServer, type GrpcOptions } from '../server.ts'
 
 /** The most bytes that a message may have for it. */

@@ -7,7 +7,8 @@ import { type Database, openDatabase } from '../database.ts'
 import type { Environment } from '../environment.ts'
 import { NEVER } from '../never.ts'
 import { createInstruments } from '../observe/instruments.ts'
-import type { Say } from '../say-ready.ts'
+import type { Say } from '../server/say-ready.ts'
+import { shareOf } from '../server/shared-sql.ts'
 import { compactOnce } from '../service/compactor/index.ts'
 import { Slots } from '../slots.ts'
 import type { Dialect } from '../store/dialect/dialect.ts'
@@ -15,7 +16,6 @@ import type { Store } from '../store/store.ts'
 import { errorText } from '../thrown.ts'
 import { dropStore } from './drop.ts'
 import { findStores, readFacts, type StoreFacts } from './find.ts'
-import { shareOf } from './shared-sql.ts'
 
 /** What every command works with. */
 export interface Command {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Config } from './config/config.ts'
+import type { Config } from '../config/config.ts'
 
 /**
  * A line of curl that works as it stands on this machine with a server on `urls`; undefined where it would need

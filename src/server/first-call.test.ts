@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { readConfig } from './config/config.ts'
+import { readConfig } from '../config/config.ts'
 import { firstCall } from './first-call.ts'
 
 const BODY = `-d '{"key": "Zm9v", "value": "YmFy"}'`

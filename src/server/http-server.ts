@@ -7,12 +7,12 @@ import {
   type Socket,
   type Server as TcpServer,
 } from 'node:net'
+import type { Gateway } from '../gateway/node.ts'
+import type { GrpcServer } from '../grpc/server.ts'
+import { errorCode, errorText } from '../thrown.ts'
+import { createTlsServer, type TlsOptions } from '../tls/index.ts'
 import { hostOf } from './first-call.ts'
-import type { Gateway } from './gateway/node.ts'
-import type { GrpcServer } from './grpc/server.ts'
 import { type Protocols, sniff } from './protocol-sniffer.ts'
-import { errorCode, errorText } from './thrown.ts'
-import { createTlsServer, type TlsOptions } from './tls/index.ts'
 
 /** How long a client may take for its headers: etcd's five minutes would let few of them hold many sockets. */
 const HEADERS_TIMEOUT_MS = 60_000

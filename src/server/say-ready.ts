@@ -1,6 +1,6 @@
-import type { Config } from './config/config.ts'
+import type { Config } from '../config/config.ts'
+import { EDGETCD_VERSION, ETCD_VERSION } from '../version.ts'
 import { firstCall } from './first-call.ts'
-import { EDGETCD_VERSION, ETCD_VERSION } from './version.ts'
 
 /** Says something to whoever started the program: to people, or with `--json` to programs. */
 export type Say = (text: string, facts: Readonly<Record<string, unknown>>) => void

@@ -1,4 +1,4 @@
-import { hostOf } from '../first-call.ts'
+import { hostOf } from './first-call.ts'
 
 /** They mean every address of the machine, and are none. */
 const ANY_ADDRESS = /^https?:\/\/(?:0\.0\.0\.0|\[::\]):/

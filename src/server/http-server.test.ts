@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, it } from 'vitest'
-import { createGateway } from './gateway/node.ts'
-import { fakeContext } from './gateway/testing/fake-services.ts'
-import { RawConnection, startServer } from './gateway/testing/raw-http.ts'
-import { createGrpcServer } from './grpc/server.ts'
+import { createGateway } from '../gateway/node.ts'
+import { fakeContext } from '../gateway/testing/fake-services.ts'
+import { RawConnection, startServer } from '../gateway/testing/raw-http.ts'
+import { createGrpcServer } from '../grpc/server.ts'
 import { listen } from './http-server.ts'
 
 it('says which address is taken, and leaves the others free', async () => {
