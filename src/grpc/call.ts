@@ -2,6 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { EtcdError } from '../etcd/errors.ts'
 import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
 import type { Rpc } from '../rpc/rpcs.ts'
+import { TIMER_MAX_MS } from '../rpc/timer.ts'
 import type { CallHeaders } from './headers.ts'
 import { Reply } from './reply.ts'
 import { Requests } from './requests.ts'
@@ -27,9 +28,6 @@ export class OpenCalls {
     for (const call of this.#calls) call.end(reason)
   }
 }
-
-/** Timers can't be set further ahead: 24.8 days. The client minds a deadline that is, and cancels. */
-const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 /** One call: what its client asks, what it is told, and for how long it lives. */
 export class GrpcCall implements RpcRequest {
@@ -64,7 +62,8 @@ export class GrpcCall implements RpcRequest {
     // The first comes at once, the second when what it sent was read.
     stream.once('aborted', canceled)
     stream.once('close', canceled)
-    if (timeoutMs !== undefined && timeoutMs <= TIMEOUT_MAX_MS) {
+    // A deadline further ahead than that is its client's to mind.
+    if (timeoutMs !== undefined && timeoutMs <= TIMER_MAX_MS) {
       this.#deadline = setTimeout(() => this.#expire(), timeoutMs)
     }
   }

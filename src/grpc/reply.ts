@@ -27,7 +27,7 @@ export class Reply {
     return this.#stream.write(frameOf(message))
   }
 
-  /** Resolves when the client has read what was sent; and when it never will. */
+  /** Resolves when the client has read what was sent. Never, when it goes away before that. */
   async drained(): Promise<void> {
     if (this.#stream.writableNeedDrain) await once(this.#stream, 'drain')
   }

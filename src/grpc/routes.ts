@@ -40,7 +40,7 @@ function contextFor(contexts: RpcContext | ContextsByHost, authority: string): R
   const host = storeHostName(authority)
   const context = contexts.get(host)
   if (context !== undefined) return context
-  const message = `edgetcd: no etcd is served here by the host name ${JSON.stringify(host)}`
+  const message = `edgetcd: no etcd is served here by the host name ${JSON.stringify(host)}; add NAME=//HOST to --store`
   return new EtcdError(GrpcCode.NotFound, message)
 }
 

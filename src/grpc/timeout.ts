@@ -1,13 +1,5 @@
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1000,
-  m: 1,
-  u: 0.001,
-  n: 0.000_001,
-}
+import { UNIT_MS } from '../rpc/lifetime.ts'
 
 /** Eight digits at the most, and the unit. */
 const LENGTH_MAX = 9

@@ -1,7 +1,9 @@
 import type { Clock } from '../environment.ts'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { TIMER_MAX_MS } from './timer.ts'
 
-const UNIT_MS: Readonly<Record<string, number>> = {
+/** What the units of a timeout come to. */
+export const UNIT_MS: Readonly<Record<string, number>> = {
   H: 3_600_000,
   M: 60_000,
   S: 1000,
@@ -9,9 +11,6 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   u: 0.001,
   n: 0.000_001,
 }
-
-/** Timers can't be set further ahead: 24.8 days. */
-const TIMEOUT_MAX_MS = 2 ** 31 - 1
 
 /**
  * Reads a Grpc-Timeout header (`5S`, `100m`) into milliseconds; undefined when there is none, and for zero, which
@@ -24,7 +23,7 @@ export function readTimeout(header: string | undefined): number | undefined {
   if (unit === undefined || !/^[+-]?[0-9]+$/.test(digits) || !isInt64(BigInt(digits.replace('+', '')))) {
     throw new EtcdError(GrpcCode.InvalidArgument, `invalid grpc-timeout: ${header}`)
   }
-  const timeoutMs = Math.min(Number(digits) * unit, TIMEOUT_MAX_MS)
+  const timeoutMs = Math.min(Number(digits) * unit, TIMER_MAX_MS)
   return timeoutMs === 0 ? undefined : timeoutMs
 }
 

@@ -286,7 +286,10 @@ describe('several etcds of one process on one port, by host name', () => {
 
   it('refuses calls and streams over gRPC to a name that it doesn’t know', async () => {
     using client = grpc('c.example')
-    const refused = [5, 'edgetcd: no etcd is served here by the host name "c.example"']
+    const refused = [
+      5,
+      'edgetcd: no etcd is served here by the host name "c.example"; add NAME=//HOST to --store',
+    ]
     const put = client.ask(KV.method.put, { key: bytes('k'), value: bytes('lost') })
     expect(await put.then(() => 'no failure', statusOf)).toEqual(refused)
     const stream = client.open(Watch.method.watch)
