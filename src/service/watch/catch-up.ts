@@ -72,7 +72,7 @@ export class CatchUp {
 
   private async readFor(watch: Watch): Promise<void> {
     const { position, range, prevKv } = watch
-    const page = await this.reader.read({ after: position, range, prevKv }, this.owner.signal)
+    const page = await this.reader.readOn({ after: position, range, prevKv }, this.owner.signal)
     // Canceled meanwhile, or to the end of the queue: each watch has its turn.
     if (this.behind.delete(watch)) this.owner.receive(watch, page)
   }

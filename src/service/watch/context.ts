@@ -115,7 +115,7 @@ export class WatchContext {
     return {
       tail,
       hub: this.remote ?? hub,
-      reader: new LogReader(events, environment, this.slots, tail),
+      reader: new LogReader(events, environment, this.slots, tail, this.shared?.recent),
       release: () => {
         if (tail !== this.shared?.tail) tail.close()
       },

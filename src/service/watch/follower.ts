@@ -20,6 +20,8 @@ export interface FollowerOptions {
 export interface Follower {
   readonly tail: Tail
   readonly hub: LocalHub
+  /** What the tail keeps of what it reads. */
+  readonly recent: RecentLog
 }
 
 /** Puts a tail and its hub together. Nothing is read until somebody waits. */
@@ -27,5 +29,5 @@ export function followLog({ events, environment, interval, shared, hub }: Follow
   const recent = new RecentLog(events, environment.clock)
   const tail = new Tail({ events: recent, environment, interval, filtered: !shared, ...(hub && { hub }) })
   const hubOptions = { tail, recent, clock: environment.clock, maxAgeMs: 2 * interval.max, shared }
-  return { tail, hub: new LocalHub(hubOptions) }
+  return { tail, hub: new LocalHub(hubOptions), recent }
 }

@@ -1,9 +1,12 @@
 import type { Environment } from '../../environment.ts'
 import { EtcdError } from '../../etcd/errors.ts'
+import { LIMITS } from '../../etcd/limits.ts'
 import type { Slots } from '../../slots.ts'
 import type { EventLog, EventPage, EventQuery } from '../../store/event-log.ts'
 import { boundedRead } from './bounded-read.ts'
+import type { KeyRange } from './key-range.ts'
 import { retryDelayMs } from './pace.ts'
+import type { RecentLog } from './recent-log.ts'
 import type { Tail } from './tail.ts'
 
 /**
@@ -15,12 +18,15 @@ export class LogReader {
   private readonly environment: Environment
   private readonly slots: Slots
   private readonly tail: Tail
+  private readonly recent: RecentLog | undefined
 
-  constructor(events: EventLog, environment: Environment, slots: Slots, tail: Tail) {
+  /** `recent` is what the tail keeps of all that it reads, if it reads all. */
+  constructor(events: EventLog, environment: Environment, slots: Slots, tail: Tail, recent?: RecentLog) {
     this.events = events
     this.environment = environment
     this.slots = slots
     this.tail = tail
+    this.recent = recent
   }
 
   /**
@@ -44,5 +50,17 @@ export class LogReader {
       await clock.sleep(retryDelayMs(failures, random), signal)
       await this.tail.refresh(signal, giveUpAtMs)
     }
+  }
+
+  /** The same for a watch that is to come level with the tail: what the tail saw a moment ago isn't read again. */
+  async readOn(query: EventQuery & { readonly range: KeyRange }, signal: AbortSignal): Promise<EventPage> {
+    return this.seen(query) ?? (await this.read(query, signal))
+  }
+
+  private seen({ after, range, prevKv }: EventQuery & { readonly range: KeyRange }): EventPage | undefined {
+    const page = this.recent?.page(after, range, prevKv)
+    // A watch may be further than the tail, and looking through very many events takes longer than a read.
+    if (page === undefined || page.through < after) return undefined
+    return page.through - after > LIMITS.watchRevisionsPerRead ? undefined : page
   }
 }

@@ -37,6 +37,32 @@ describe('slow readers', () => {
     client.leave()
   })
 
+  test('many watches that fall behind share what the tail has read a moment ago', async () => {
+    const { log, service, open } = openService()
+    const client = open()
+    for (let i = 0; i < 200; i++) client.create({ key: bytes('a') })
+    for (let i = 0; i < 200; i++) await client.read()
+    await settled()
+    const { reads } = log
+    for (let i = 0; i < 3; i++) {
+      log.write([{ put: 'a', value: new Uint8Array(40_000) }])
+      await settled()
+    }
+    expect(service.metrics.slowWatchers).toBeGreaterThan(100)
+    const seen = new Map<bigint, bigint[]>()
+    while ([...seen.values()].flat().length < 600) {
+      const { watchId = -1n, events = [] } = await client.read()
+      const revisions = events.map(({ kv }) => kv?.modRevision ?? 0n)
+      seen.set(watchId, [...(seen.get(watchId) ?? []), ...revisions])
+    }
+    expect(seen.size).toBe(200)
+    for (const revisions of seen.values()) expect(revisions).toEqual([2n, 3n, 4n])
+    expect(log.reads - reads).toBeLessThan(10)
+    await settled()
+    expect(service.metrics.slowWatchers).toBe(0)
+    client.leave()
+  })
+
   test('a stuck one costs no reads of its own after its page', async () => {
     const { log, clock, open } = openService()
     const client = open().create({ key: bytes('a') })
