@@ -58,9 +58,11 @@ export class LogReader {
   }
 
   private seen({ after, range, prevKv }: EventQuery & { readonly range: KeyRange }): EventPage | undefined {
-    const page = this.recent?.page(after, range, prevKv)
-    // A watch may be further than the tail, and looking through very many events takes longer than a read.
-    if (page === undefined || page.through < after) return undefined
-    return page.through - after > LIMITS.watchRevisionsPerRead ? undefined : page
+    const through = this.recent?.through
+    // It has to lead on: a watch that is as far as the tail asks the log, for the tail may be at its next page.
+    if (through === undefined || through <= after) return undefined
+    // Looking through very many events takes longer than a read.
+    if (through - after > LIMITS.watchRevisionsPerRead) return undefined
+    return this.recent?.page(after, range, prevKv)
   }
 }

@@ -58,6 +58,11 @@ export class RecentLog implements EventLog {
     return this.#recent?.head
   }
 
+  /** All that is kept is complete through this revision; undefined: nothing is kept. */
+  get through(): bigint | undefined {
+    return this.#recent?.through
+  }
+
   forget(): void {
     this.#recent = undefined
   }

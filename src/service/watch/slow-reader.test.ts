@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { RecentLog } from './recent-log.ts'
 import { ALL, header, openService, short } from './testing/client.ts'
 import { settled } from './testing/environment.ts'
 import { bytes } from './testing/memory-log.ts'
@@ -60,6 +61,27 @@ describe('slow readers', () => {
     expect(log.reads - reads).toBeLessThan(10)
     await settled()
     expect(service.metrics.slowWatchers).toBe(0)
+    client.leave()
+  })
+
+  test('watches that have come as far as the tail ask the log, not again what the tail saw', async () => {
+    const { log, open } = openService()
+    log.revisionsPerRead = 2n
+    log.latency = async () => {
+      for (let turn = 0; turn < 1_000; turn++) await Promise.resolve()
+    }
+    const looks = vi.spyOn(RecentLog.prototype, 'page')
+    const client = open()
+    for (let i = 0; i < 200; i++) client.create({ key: bytes('a') })
+    for (let i = 0; i < 200; i++) await client.read()
+    // Others wrote more than the tail reads at once.
+    for (let i = 0; i < 6; i++) {
+      log.write([{ put: 'a', value: new Uint8Array(40_000) }], { quietly: i < 5 })
+    }
+    let seen = 0
+    while (seen < 1_200) seen += (await client.read()).events?.length ?? 0
+    expect(looks.mock.calls.length).toBeLessThan(1_000)
+    looks.mockRestore()
     client.leave()
   })
 
