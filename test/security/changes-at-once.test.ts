@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { expect, test } from 'vitest'
 import { startEdgetcd } from '../support/edgetcd.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -15,4 +16,37 @@ test('changes of users and roles that come at once are all made, through two ser
       : gateway.call('/v3/auth/role/add', { name: `role ${n}` })
   })
   for (const { status, body } of await Promise.all(calls)) expect(status, JSON.stringify(body)).toBe(200)
+})
+
+test('whoever may not change users and roles is refused at once, though a change is being made', async () => {
+  await using postgres = await startPostgres(18)
+  const schema = postgres.freshSchema()
+  await using server = await startEdgetcd({ databaseUrl: postgres.url, schema })
+  const { gateway } = server
+  const password = { name: 'root', password: 'pw' }
+  await gateway.ok('/v3/auth/user/add', password)
+  await gateway.ok('/v3/auth/role/add', { name: 'root' })
+  await gateway.ok('/v3/auth/user/grant', { user: 'root', role: 'root' })
+  await gateway.ok('/v3/auth/enable', {})
+  const { token } = await gateway.ok<{ token: string }>('/v3/auth/authenticate', password)
+  const holder = new Client({ connectionString: postgres.url })
+  await holder.connect()
+  try {
+    await holder.query(`begin; lock table ${schema}.write_lock in exclusive mode`)
+    const adding = fetch(`${server.url}/v3/auth/role/add`, {
+      method: 'POST',
+      headers: { authorization: token },
+      body: '{"name":"r"}',
+    })
+    await expect
+      .poll(async () => (await postgres.query('select from pg_locks where not granted')).rowCount)
+      .toBe(1)
+    expect(await gateway.call('/v3/auth/role/add', { name: 'stranger' })).toMatchObject({
+      body: { message: 'etcdserver: user name is empty' },
+    })
+    await holder.query('commit')
+    expect((await adding).status).toBe(200)
+  } finally {
+    await holder.end()
+  }
 })

@@ -1,9 +1,12 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { EtcdError } from '../../etcd/errors.ts'
+import { LIMITS } from '../../etcd/limits.ts'
 import { Slots } from '../../slots.ts'
 import type { Store } from '../../store/store.ts'
 import type { Call } from '../call.ts'
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
+import type { Caller } from './caller.ts'
 import type { AuthOptions } from './options.ts'
 
 /**
@@ -11,23 +14,44 @@ import type { AuthOptions } from './options.ts'
  * header. `change` gives the keys' revision.
  *
  * They take turns: each is held to the rights that were in force when it began, and ends those for all that began with it.
+ * Who isn't root is refused before that, and nobody waits longer than etcd's request timeout.
  */
 export function changerAsRoot({ access, requestBytesMax }: AuthOptions) {
   const turns = new Slots(1)
-  return <T extends DescMessage>(
+  return async <T extends DescMessage>(
     call: Call,
     schema: T,
     request: MessageShape<T>,
     change: (store: Store) => Promise<bigint>,
-  ) =>
-    turns.run(call.signal, () =>
+  ) => {
+    const admit = (caller: Caller) => {
+      checkRequestSize(schema, request, undefined, caller.proposer, requestBytesMax)
+      caller.mustBeRoot()
+    }
+    await access.as(call, async (caller) => admit(caller))
+    return await takeTurn(turns, call, () =>
       access.as(call, async (caller) => {
-        checkRequestSize(schema, request, undefined, caller.proposer, requestBytesMax)
-        caller.mustBeRoot()
+        admit(caller)
         const header = headerOf(await caller.store.identity())
         const revision = await change(caller.store)
         access.changed()
         return { header: header(revision) }
       }),
     )
+  }
+}
+
+export type ChangerAsRoot = ReturnType<typeof changerAsRoot>
+
+async function takeTurn<T>(turns: Slots, { signal }: Call, work: () => Promise<T>): Promise<T> {
+  const patience = AbortSignal.timeout(LIMITS.requestTimeoutMs)
+  let isOn = false
+  try {
+    return await turns.run(AbortSignal.any([signal, patience]), () => {
+      isOn = true
+      return work()
+    })
+  } catch (error) {
+    throw !isOn && !signal.aborted ? EtcdError.of('Timeout', error) : error
+  }
 }

@@ -2,6 +2,7 @@ import type { Auth } from '../../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { headerOf } from '../header.ts'
 import type { Implementation } from '../services.ts'
 import { PasswordDoor } from './authenticate.ts'
+import { changerAsRoot } from './change-as-root.ts'
 import type { AuthOptions } from './options.ts'
 import { createRoleCalls } from './roles.ts'
 import { createUserCalls } from './users.ts'
@@ -10,10 +11,11 @@ import { createUserCalls } from './users.ts'
 export function createAuth(options: AuthOptions): Implementation<typeof Auth> {
   const { access, store, tokens } = options
   const door = new PasswordDoor(store, tokens)
+  const asRoot = changerAsRoot(options)
 
   return {
-    ...createUserCalls(options),
-    ...createRoleCalls(options),
+    ...createUserCalls(options, asRoot),
+    ...createRoleCalls(options, asRoot),
 
     authStatus: (_request, call) =>
       access.as(call, async (caller) => {

@@ -12,7 +12,7 @@ import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
 import type { Implementation } from '../services.ts'
 import { ROOT_ROLE } from './caller.ts'
-import { changerAsRoot } from './change-as-root.ts'
+import type { ChangerAsRoot } from './change-as-root.ts'
 import { type AuthOptions, checkNameLength } from './options.ts'
 import { isPermissionRange } from './permission-range.ts'
 
@@ -31,9 +31,11 @@ const ROOT_PERMISSION = { permType: PermissionType.READWRITE, rangeEnd: Uint8Arr
  * The calls that manage roles: etcd's checks in etcd's order, then one call of the store. They are for root; every user
  * may ask for what their own roles permit.
  */
-export function createRoleCalls(options: AuthOptions): Pick<Implementation<typeof Auth>, RoleCalls> {
+export function createRoleCalls(
+  options: AuthOptions,
+  asRoot: ChangerAsRoot,
+): Pick<Implementation<typeof Auth>, RoleCalls> {
   const { access, requestBytesMax } = options
-  const asRoot = changerAsRoot(options)
 
   return {
     roleAdd: (request, call) =>

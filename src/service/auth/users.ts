@@ -11,7 +11,7 @@ import {
 import { headerOf } from '../header.ts'
 import { checkRequestSize } from '../request-size.ts'
 import type { Implementation } from '../services.ts'
-import { changerAsRoot } from './change-as-root.ts'
+import type { ChangerAsRoot } from './change-as-root.ts'
 import { type AuthOptions, checkNameLength } from './options.ts'
 import { checkPasswordLength, givenHash, hashPassword, withHashInstead } from './password.ts'
 
@@ -28,9 +28,11 @@ type UserCalls =
  * The calls that manage users: etcd's checks in etcd's order, then one call of the store. They are for root; every user
  * may ask for their own roles.
  */
-export function createUserCalls(options: AuthOptions): Pick<Implementation<typeof Auth>, UserCalls> {
+export function createUserCalls(
+  options: AuthOptions,
+  asRoot: ChangerAsRoot,
+): Pick<Implementation<typeof Auth>, UserCalls> {
   const { access, environment, requestBytesMax } = options
-  const asRoot = changerAsRoot(options)
 
   return {
     async userAdd(request, call) {
