@@ -115,7 +115,7 @@ async function dropOurs(client: Client, schema: string, { tables, functions }: M
     [name, tables, functions],
   )
   if (rows.length > 0) await client.query(`drop function ${rows.map((row) => row.signature).join(', ')}`)
-  await client.query(`drop table ${tables.map((table) => `${name}.${table}`).join(', ')}`)
+  await client.query(`drop table if exists ${tables.map((table) => `${name}.${table}`).join(', ')}`)
   // One that was made for this role by another stays, empty; and a database without a schema public surprises everybody.
   const { rowCount } = await client.query(
     `select from pg_namespace where nspname = $1 and nspname <> 'public' and pg_has_role(nspowner, 'usage')`,

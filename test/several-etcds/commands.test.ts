@@ -201,7 +201,7 @@ describe('ten etcds in one database, from the command line', () => {
 
   it('a broken store can be dropped, too', async () => {
     await run(postgres, 'migrate', '--schema', 'broken')
-    await postgres.query(`delete from broken.head`)
+    await postgres.query(`delete from broken.head; drop table broken.lease cascade`)
     const asked = await run(postgres, 'stores', 'drop', 'broken')
     expect(asked.said[0]?.message).toContain("which can't be read: the store in schema broken lacks its head")
     expect((await run(postgres, 'stores', 'drop', 'broken', '--yes', 'broken')).code).toBe(0)
