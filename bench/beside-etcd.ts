@@ -1,9 +1,10 @@
 /** What the comparisons with etcd have in common: both servers, taking turns, and the table of what came of it. */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEdgetcd } from '../test/support/edgetcd.ts'
 import { etcdBinary, startEtcd } from '../test/support/etcd.ts'
+import { mediansOf, processor } from './medians.ts'
 
 const ROUNDS = Number(process.env.EDGETCD_BENCH_ROUNDS ?? 3)
 const SERVERS = ['etcd', 'edgetcd'] as const
@@ -54,7 +55,7 @@ export async function besideEtcd(measurements: readonly Measurement[], amount: s
         figures[server].push(run(urls[server]))
       }
     }
-    return { workload, clients, etcd: medianOf(figures.etcd), edgetcd: medianOf(figures.edgetcd) }
+    return { workload, clients, etcd: mediansOf(figures.etcd), edgetcd: mediansOf(figures.edgetcd) }
   })
   print(results, amount)
   rmSync(dir, { recursive: true, force: true })
@@ -68,17 +69,8 @@ async function fill(url: string): Promise<void> {
   }
 }
 
-const median = (values: number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-
-const medianOf = (figures: readonly Figure[]): Figure => ({
-  requestsPerSecond: median(figures.map((f) => f.requestsPerSecond)),
-  p50Ms: median(figures.map((f) => f.p50Ms)),
-  p99Ms: median(figures.map((f) => f.p99Ms)),
-})
-
 function print(results: readonly Result[], amount: string): void {
-  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}`
+  const machine = `${processor()}, Node ${process.version}`
   if (process.argv.includes('--json')) {
     console.log(JSON.stringify({ machine, amount, rounds: ROUNDS, results }, null, 2))
     return

@@ -11,12 +11,12 @@
  */
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startPostgres } from '../test/support/postgres.ts'
 import { prepareWorker, type WorkerProcess } from '../test/support/prepared-worker.ts'
 import { chosenWays, WAY_NAMES, type WayName, WORKER_WAYS } from '../test/support/worker-ways.ts'
+import { mediansOf, processor } from './medians.ts'
 import { FILLED_KEYS, type LoadFigure, type LoadOptions, putOf, type Workload } from './worker-load.ts'
 
 const SECONDS = Number(process.env.EDGETCD_BENCH_SECONDS ?? 4)
@@ -65,15 +65,6 @@ async function measure(worker: WorkerProcess, { workload, clients }: Measurement
   return { ...figure, cpuMs: (cpuMsOf(worker.pid) - before) / requests }
 }
 
-const median = (values: number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-const medianOf = (figures: readonly Figure[]): Figure => ({
-  requestsPerSecond: median(figures.map((f) => f.requestsPerSecond)),
-  p50Ms: median(figures.map((f) => f.p50Ms)),
-  p99Ms: median(figures.map((f) => f.p99Ms)),
-  cpuMs: median(figures.map((f) => f.cpuMs)),
-})
-
 async function fill({ gateway }: WorkerProcess): Promise<void> {
   for (let first = 0; first < FILLED_KEYS; first += 100) {
     const success = Array.from({ length: 100 }, (_, i) => ({ request_put: putOf(first + i) }))
@@ -107,7 +98,7 @@ async function main(): Promise<void> {
         figures.get(name)?.push(await measure(worker, measurement))
       }
     }
-    const medians = [...figures].map(([name, all]) => [name, medianOf(all)])
+    const medians = [...figures].map(([name, all]) => [name, mediansOf(all)])
     results.push({ ...measurement, figures: Object.fromEntries(medians) })
   }
   print(results)
@@ -125,7 +116,7 @@ function gain({ figures }: Result): number {
 }
 
 function print(results: readonly Result[]): void {
-  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()})`
+  const machine = processor()
   if (process.argv.includes('--json')) {
     const gains = results.map((result) => ({ ...result, gain: gain(result) }))
     console.log(JSON.stringify({ machine, seconds: SECONDS, rounds: ROUNDS, results: gains }, null, 2))
