@@ -67,7 +67,7 @@ async function dropInSteps(client: Client, schema: string, dialect: Dialect, mad
   return 'dropped'
 }
 
-/** The objects that are edgetcd's, as a table \`ours\` of their catalogs and ids. Of $1 the schema, $2 the tables, $3 the functions. */
+/** The objects that are edgetcd's, as a table `ours` of their catalogs and ids. Of $1 the schema, $2 the tables, $3 the functions. */
 const OURS = `ours (class, id) as (
   select 'pg_class'::regclass, c.oid from pg_class c
   where c.relnamespace = $1::regnamespace and c.relkind = 'r' and c.relname = any($2)

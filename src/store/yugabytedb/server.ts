@@ -50,7 +50,7 @@ async function checkReads(client: ClientBase): Promise<void> {
  * A session that asks for READ COMMITTED gets snapshot isolation instead, unless the servers' flag is set. Both are
  * right; under the second one of two writers that meet is turned away with 40001 and tries again.
  */
-export async function sayIsolation(client: ClientBase, log: Log): Promise<void> {
+async function sayIsolation(client: ClientBase, log: Log): Promise<void> {
   await client.query(`select set_config('default_transaction_isolation', 'read committed', false)`)
   const { rows } = await client.query<{ isolation: string }>(
     'select yb_get_effective_transaction_isolation_level() as isolation',
