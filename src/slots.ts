@@ -12,6 +12,27 @@ export class Slots {
   /** Runs `work` in a slot of its own. Fails with `Canceled` when the signal aborts while it waits for one. */
   async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.take(signal)
+    return await this.holding(work)
+  }
+
+  /** The same, but who has waited for a slot for `waitMs` milliseconds fails with what `tooLate` makes. */
+  async runWithin<T>(
+    waitMs: number,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+    tooLate: (cause: unknown) => Error,
+  ): Promise<T> {
+    if (this.free > 0) return await this.run(signal, work)
+    const patience = AbortSignal.timeout(waitMs)
+    try {
+      await this.take(signal === undefined ? patience : AbortSignal.any([signal, patience]))
+    } catch (error) {
+      throw signal?.aborted === true ? error : tooLate(error)
+    }
+    return await this.holding(work)
+  }
+
+  private async holding<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } finally {

@@ -19,20 +19,8 @@ export function fairly(sql: Sql): Sql {
   const writes = new Slots(WRITES_MAX)
   const long = new Slots(LONG_MAX)
   let locked = false
-  const write: Sql['write'] = async (statement, parameters) => {
-    let begun = false
-    const run = () => {
-      begun = true
-      return sql.write(statement, parameters)
-    }
-    try {
-      return await writes.run(AbortSignal.timeout(CONNECT_TIMEOUT_MS), run)
-    } catch (error) {
-      throw begun
-        ? error
-        : new SqlError('unreachable', "all of the store's connections are at work", { cause: error })
-    }
-  }
+  const write: Sql['write'] = (statement, parameters) =>
+    writes.runWithin(CONNECT_TIMEOUT_MS, undefined, () => sql.write(statement, parameters), atWork)
   return {
     read: async (statement, parameters) => {
       if (!locked) {
@@ -51,4 +39,8 @@ export function fairly(sql: Sql): Sql {
     write,
     close: () => sql.close(),
   }
+}
+
+function atWork(cause: unknown): SqlError {
+  return new SqlError('unreachable', "all of the store's connections are at work", { cause })
 }

@@ -29,29 +29,18 @@ export function changerAsRoot({ access, requestBytesMax }: AuthOptions) {
       caller.mustBeRoot()
     }
     await access.as(call, async (caller) => admit(caller))
-    return await takeTurn(turns, call, () =>
+    const changing = () =>
       access.as(call, async (caller) => {
         admit(caller)
         const header = headerOf(await caller.store.identity())
         const revision = await change(caller.store)
         access.changed()
         return { header: header(revision) }
-      }),
+      })
+    return await turns.runWithin(LIMITS.requestTimeoutMs, call.signal, changing, (cause) =>
+      EtcdError.of('Timeout', cause),
     )
   }
 }
 
 export type ChangerAsRoot = ReturnType<typeof changerAsRoot>
-
-async function takeTurn<T>(turns: Slots, { signal }: Call, work: () => Promise<T>): Promise<T> {
-  const patience = AbortSignal.timeout(LIMITS.requestTimeoutMs)
-  let isOn = false
-  try {
-    return await turns.run(AbortSignal.any([signal, patience]), () => {
-      isOn = true
-      return work()
-    })
-  } catch (error) {
-    throw !isOn && !signal.aborted ? EtcdError.of('Timeout', error) : error
-  }
-}
