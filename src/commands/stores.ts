@@ -100,7 +100,7 @@ export async function listStores({ config, environment, say }: Command): Promise
   })
 }
 
-const MEGABYTE = 1_000_000
+const megabytes = (bytes: bigint): string => `${(Number(bytes) / 1_000_000).toFixed(1)} MB`
 
 function listText(stores: readonly (StoreFacts | UnreadStore)[], location: string): string {
   if (stores.length === 0) return `no stores: ${location}`
@@ -121,7 +121,7 @@ function listText(stores: readonly (StoreFacts | UnreadStore)[], location: strin
 
 function cellsOf({ schema, revision, keys, size, migration, version }: StoreFacts): string[] {
   const migrated = version === 'current' ? migration : `${migration} (${version}: ${WHAT_TO_DO[version]})`
-  return [schema, String(revision), String(keys), `${(Number(size) / MEGABYTE).toFixed(1)} MB`, migrated]
+  return [schema, String(revision), String(keys), megabytes(size), migrated]
 }
 
 const WHAT_TO_DO = { older: 'run edgetcd migrate', newer: 'by a newer edgetcd' } as const
@@ -162,7 +162,7 @@ function factsOf(store: StoreFacts | UnreadStore) {
 function described(store: StoreFacts | UnreadStore): string {
   if ('problem' in store) return `store ${store.schema}, which can't be read: ${store.problem}`
   const { schema, revision, keys, size } = store
-  return `store ${schema}, which was at revision ${revision} with ${keys} keys in ${(Number(size) / MEGABYTE).toFixed(1)} MB`
+  return `store ${schema}, which was at revision ${revision} with ${keys} keys in ${megabytes(size)}`
 }
 
 function notThere(schema: string, stores: readonly string[], location: string): string {
