@@ -12,6 +12,8 @@ export const LIMITS = {
   workerBodiesBytesMax: 48 * 1024 * 1024,
   /** What of each body doesn't count for that: as much as a connection holds anyway. */
   bodyBytesFree: 64 * 1024,
+  /** How long a body over HTTP, or a message over gRPC, may take to arrive: etcd gives a client as long for its headers. */
+  bodyTimeoutMs: 300_000,
   /** The longest key that can be put: what an entry of PostgreSQL's indexes holds with the columns beside it. */
   keyBytesMax: 2_560,
   /** The longest name of a user or role, for the same reason. */

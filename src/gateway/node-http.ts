@@ -1,6 +1,7 @@
 /** Reading requests and writing answers on node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { EtcdError } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
 import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
 import { type Answer, SERVER_HEADER } from './answer.ts'
 import { BodyBuffer } from './body.ts'
@@ -13,14 +14,11 @@ export function headerReader(incoming: IncomingMessage): HeaderReader {
   }
 }
 
-/** etcd gives a client five minutes for its headers; here it has them for a body that isn't a stream, too. */
-const BODY_TIMEOUT_MS = 300_000
-
 /** Reads a whole body. Fails with ResourceExhausted when it is too large, Canceled when it breaks off. */
 export function readIncoming(incoming: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const buffer = new BodyBuffer(bytesMax)
-    const timeout = setTimeout(() => incoming.destroy(), BODY_TIMEOUT_MS)
+    const timeout = setTimeout(() => incoming.destroy(), LIMITS.bodyTimeoutMs)
     incoming.on('data', (chunk: Uint8Array) => {
       try {
         buffer.push(chunk)

@@ -1,13 +1,11 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { EtcdError, GrpcCode } from '../etcd/errors.ts'
+import { LIMITS } from '../etcd/limits.ts'
 import { messageOf } from './compression.ts'
 import { FrameReader } from './frames.ts'
 
 /** What a stream tells of that lets its reader go on. */
 const CHANGES = ['readable', 'end', 'aborted', 'close'] as const
-
-/** As long as the gateway gives a body: what has come of a message counts for what all may send together. */
-const MESSAGE_TIMEOUT_MS = 300_000
 
 /** The messages that a client sends in one call, taken off the wire as somebody asks for them. */
 export class Requests {
@@ -53,7 +51,7 @@ export class Requests {
             tooLate ??= setTimeout(() => {
               isTooLate = true
               this.#changed()
-            }, MESSAGE_TIMEOUT_MS)
+            }, LIMITS.bodyTimeoutMs)
           }
           await new Promise<void>((resolve) => {
             this.#changed = resolve
