@@ -162,6 +162,55 @@ describe('a server that stops', () => {
     await connection.closed()
   })
 
+  it('finishes a keep-alive that has come whole', async () => {
+    const go = deferred<void>()
+    const reached = deferred<void>()
+    const running = await serve(slowKeepAlive(reached.resolve, go.promise))
+    const connection = open(running)
+    connection.request('POST', '/v3/lease/keepalive', {}, '{"ID":1}')
+    await reached.promise
+    // The service is asked before node:http says that this was all.
+    await new Promise((resolve) => setImmediate(resolve))
+    running.gateway.endStreams()
+    go.resolve()
+    await connection.readHead()
+    expect(await connection.readChunk()).toContain('"ID":"1"')
+    expect(await connection.readChunk()).toBe('')
+    await connection.closed()
+  })
+
+  it.each([
+    { what: 'a keep-alive whose body is open', path: '/v3/lease/keepalive', request: '{"ID":1}' },
+    { what: 'a watch', path: '/v3/watch', request: CREATE },
+  ])('tells $what that it has stopped, when nothing was answered yet', async ({ path, request }) => {
+    const reached = deferred<void>()
+    const services: SomeServices = {
+      ...slowKeepAlive(reached.resolve, new Promise(() => {})),
+      watch: {
+        // biome-ignore lint/correctness/useYield: it never comes to that
+        async *watch(_requests, call) {
+          reached.resolve()
+          await aborted(call)
+        },
+      },
+    }
+    const running = await serve(services)
+    const connection = open(running)
+    connection.request('POST', path, {}, 'open')
+    connection.sendChunk(request)
+    await reached.promise
+    running.gateway.endStreams()
+    const { status, body } = await connection.readAnswer()
+    expect(status).toBe(503)
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 14, message: 'etcdserver: server stopped' } })
+  })
+
+  it('tells a watch so whose service has ended before its first answer', async () => {
+    const connection = open(await serve({ watch: { async *watch() {} } }))
+    connection.request('POST', '/v3/watch', {}, CREATE)
+    expect((await connection.readAnswer()).status).toBe(503)
+  })
+
   it('tells calls that wait for others that it has stopped', async () => {
     const reached = deferred<void>()
     const services: SomeServices = {
@@ -183,3 +232,18 @@ describe('a server that stops', () => {
     expect(JSON.parse(body)).toMatchObject({ code: 14, message: 'etcdserver: server stopped' })
   })
 })
+
+/** A lease service that says when it was asked, and answers when it may. */
+function slowKeepAlive(reached: () => void, go: Promise<void>): SomeServices {
+  return {
+    lease: {
+      async *leaseKeepAlive(requests) {
+        for await (const { ID } of requests) {
+          reached()
+          await go
+          yield { header, ID, TTL: 5n }
+        }
+      },
+    },
+  }
+}

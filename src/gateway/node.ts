@@ -114,8 +114,7 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
     endStreams() {
       stopping = true
       webSockets.end()
-      for (const request of open)
-        if (request.rpc?.kind === 'stream' && !request.rpc.isFinite) request.end(STREAM_ENDED)
+      for (const request of open) if (request.isEndless) request.end(STREAM_ENDED)
     },
     endCalls() {
       for (const request of open) request.end(EtcdError.of('Stopped'))
@@ -152,6 +151,13 @@ class NodeRequest implements RpcRequest {
     const waits =
       rpc?.kind === 'stream' && rpc.outlivesRequests && preferredWait(this.header('prefer')) !== undefined
     return waits ? undefined : rpc
+  }
+
+  /** Whether it calls a stream whose end nobody can wait for. One that only answers what has come whole isn't. */
+  get isEndless(): boolean {
+    if (this.rpc?.kind !== 'stream' || this.rpc.isFinite) return false
+    const answersRequests = this.rpc.requests === 'many' && this.rpc.outlivesRequests === undefined
+    return !(answersRequests && this.incoming.complete)
   }
 
   get query(): string {

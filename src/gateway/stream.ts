@@ -51,12 +51,14 @@ export async function answerStream(
         body: lines(rpc, stream, first, form, context),
       }
     }
-    if (rpc.outlivesRequests !== undefined) throw NO_WATCH
+    // A watch has no end of its own.
+    if (rpc.outlivesRequests !== undefined) throw STREAM_ENDED
     stream.close('OK')
     return empty(200)
   } catch (thrown) {
     const error = stream.fail(thrown)
-    return error === STREAM_ENDED ? empty(200) : streamErrorAnswer(error)
+    // Nothing at all would tell a client that what it asked for is done; told so, it asks another server.
+    return streamErrorAnswer(error === STREAM_ENDED ? EtcdError.of('Stopped') : error)
   }
 }
 
