@@ -13,22 +13,22 @@ const INSTALL_TIMEOUT_MS = 300_000
 
 /**
  * A Python environment with exactly what `test/clients/CLIENT/requirements.txt` pins. It is kept in node_modules/.cache
- * and made anew only when the pins change. `missing` says why there is none: no Python, or no way to PyPI.
+ * and made anew only when the pins change, or the project has moved: its programs name their place. `missing` says why there is none: no Python, or no way to PyPI.
  */
 export async function pythonEnvironment(client: string): Promise<PythonEnvironment> {
   const requirements = join(projectRoot, 'test/clients', client, 'requirements.txt')
-  const pins = createHash('sha256').update(readFileSync(requirements)).digest('hex')
   const directory = cacheDir(`python-${client}`)
+  const made = createHash('sha256').update(directory).update(readFileSync(requirements)).digest('hex')
   const bin = join(directory, 'bin')
   const installed = join(directory, 'installed')
-  if (existsSync(installed) && readFileSync(installed, 'utf8') === pins) return { bin }
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === made) return { bin }
   const run = (command: string, ...args: string[]) =>
     promisify(execFile)(command, args, { timeout: INSTALL_TIMEOUT_MS })
   try {
     await run('python3', '-m', 'venv', '--clear', directory)
     const install = ['install', '--quiet', '--disable-pip-version-check', '--requirement', requirements]
     await run(join(bin, 'python'), '-m', 'pip', ...install)
-    writeFileSync(installed, pins)
+    writeFileSync(installed, made)
     return { bin }
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n').slice(0, 2).join(': ') : String(error)
