@@ -39,10 +39,10 @@ describe.skipIf('missing' in programs)('a Patroni cluster of two nodes', () => {
     await cluster.endEdgetcd(1, 'SIGTERM')
     await seenSince(Date.now(), alpha, beta)
     await cluster.restartEdgetcd(1)
-    expect(await beta.leads()).toBe(true)
-    expect((await beta.status())?.timeline).toBe(before?.timeline)
     expect(beta.log()).not.toMatch(DEMOTED)
-    expect(await alpha.follows()).toBe(true)
+    await eventually('beta leads', () => beta.leads(), beta)
+    expect((await beta.status())?.timeline).toBe(before?.timeline)
+    await eventually('alpha follows', () => alpha.follows(), alpha)
   })
 
   it('fails over when the leader is killed, and takes it back as a follower', async () => {
