@@ -22,12 +22,15 @@ export default defineConfig({
   plugins: [sqlAsText],
   test: {
     maxWorkers: 3,
+    // A machine that is busy with all of them at once may take its time; what never comes is found all the same.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
           testTimeout: 30_000,
+          hookTimeout: 30_000,
           include: ['src/**/*.test.ts', 'test/support/**/*.test.ts'],
         },
       },

@@ -124,7 +124,7 @@ describe('GET /metrics', () => {
     await postgres.stop('fast')
     await expect
       .poll(async () => (await metricsOf(alone)).samples.get('etcd_server_has_leader'), {
-        timeout: 15_000,
+        timeout: 30_000,
         interval: 200,
       })
       .toBe(0)

@@ -128,7 +128,7 @@ describe.each(SERVERS)('a range as newline-delimited JSON, on %s', (_, start) =>
     expect(await readLines(response)).toEqual([{ error }])
   })
 
-  it('is read no further than its reader, and stays at its revision', { timeout: 60_000 }, async () => {
+  it('is read no further than its reader, and stays at its revision', async () => {
     const { gateway } = server
     const before = partsRead()
     const response = await openRange(gateway.url, ALL)
@@ -147,7 +147,7 @@ describe.each(SERVERS)('a range as newline-delimited JSON, on %s', (_, start) =>
     expect(partsRead() - before, 'in the end').toBeGreaterThan(KEYS / 1000 / 2)
   })
 
-  it('ends with an error when its revision is compacted meanwhile', { timeout: 60_000 }, async () => {
+  it('ends with an error when its revision is compacted meanwhile', async () => {
     const { gateway } = server
     const response = await openRange(gateway.url, ALL)
     const revision = await gateway.put('k', 'newer')
@@ -158,7 +158,7 @@ describe.each(SERVERS)('a range as newline-delimited JSON, on %s', (_, start) =>
     expect(lines.some(({ result }) => result?.count !== undefined)).toBe(false)
   })
 
-  it('asks for the permission with every part', { timeout: 60_000 }, async () => {
+  it('asks for the permission with every part', async () => {
     const { gateway } = server
     await gateway.ok('/v3/auth/role/add', { name: 'reader' })
     const all = { perm: { permType: 'READ', key: ALL.key, range_end: ALL.range_end } }

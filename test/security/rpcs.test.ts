@@ -65,10 +65,10 @@ describe.each(DOORS)('every RPC over %s', (_name, asking, asksByPath) => {
     return token
   }
 
-  /** A token of alice's from a server that gives it a second; over when this resolves. */
+  /** A token of alice's from a server that gives it three seconds, or two and a bit; over when this resolves. */
   async function tokenOfShortLife(): Promise<string> {
     const { postgres, schema } = scene
-    const args = ['--auth-token-ttl', '1']
+    const args = ['--auth-token-ttl', '3']
     await using server = await startEdgetcd({ databaseUrl: postgres.url, schema, args })
     const token = await authenticate(server.gateway, 'alice')
     await as(scene.here.gateway, token, '/v3/maintenance/status', {})

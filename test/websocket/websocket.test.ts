@@ -38,6 +38,33 @@ describe.each(KINDS)('WebSocket on $name', ({ name, start }) => {
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
+  // First, while no other test's stream is held.
+  it('leaves nothing behind when its client goes, with a word or without', async () => {
+    const watchers = async () => {
+      const text = await (await fetch(new URL('/metrics', server.gateway.url))).text()
+      return Number(text.match(/^etcd_debugging_mvcc_watcher_total (\d+)$/m)?.[1])
+    }
+    /** A Worker has one connection to the database for each request; a server on Node gives its own a name. */
+    const sessions = async () =>
+      (
+        await postgres.query(
+          `select from pg_stat_activity
+           where backend_type = 'client backend' and application_name <> 'edgetcd' and pid <> pg_backend_pid()`,
+        )
+      ).rowCount ?? 0
+    const held = name === 'Node' ? watchers : sessions
+    await expect.poll(held).toBe(0)
+    const [polite, gone] = await Promise.all([1, 2].map(() => WebSocketClient.open(urlOf(server))))
+    for (const client of [polite, gone]) {
+      client?.send(create({ key: b64('left') }))
+      expect(await client?.json()).toMatchObject({ result: { created: true } })
+    }
+    expect(await held()).toBe(2)
+    polite?.socket.close(1000)
+    gone?.vanish()
+    await expect.poll(held, { timeout: 30_000 }).toBe(0)
+  })
+
   it('carries many watches, each with its own events', async () => {
     const watches = 100
     const client = await WebSocketClient.open(urlOf(server))
@@ -97,28 +124,6 @@ describe.each(KINDS)('WebSocket on $name', ({ name, start }) => {
     }
   })
 
-  it('leaves nothing behind when its client goes, with a word or without', async () => {
-    const watchers = async () => {
-      const text = await (await fetch(new URL('/metrics', server.gateway.url))).text()
-      return Number(text.match(/^etcd_debugging_mvcc_watcher_total (\d+)$/m)?.[1])
-    }
-    /** A Worker has one connection to the database for each request. */
-    const sessions = async () =>
-      (await postgres.query(`select from pg_stat_activity where backend_type = 'client backend'`)).rowCount ??
-      0
-    const held = name === 'Node' ? watchers : sessions
-    const before = await settledOf(held)
-    const [polite, gone] = await Promise.all([1, 2].map(() => WebSocketClient.open(urlOf(server))))
-    for (const client of [polite, gone]) {
-      client?.send(create({ key: b64('left') }))
-      expect(await client?.json()).toMatchObject({ result: { created: true } })
-    }
-    expect(await held()).toBeGreaterThanOrEqual(before + 2)
-    polite?.socket.close(1000)
-    gone?.vanish()
-    await expect.poll(held, { timeout: 30_000 }).toBeLessThanOrEqual(before)
-  })
-
   it.runIf(name === 'workerd')(
     'ends cleanly before it can hold too much that its client hasn’t taken',
     async () => {
@@ -136,15 +141,6 @@ describe.each(KINDS)('WebSocket on $name', ({ name, start }) => {
   )
 })
 
-/** A number that has stopped falling. */
-async function settledOf(read: () => Promise<number>): Promise<number> {
-  for (let last = await read(); ; ) {
-    const now = await read()
-    if (now >= last) return now
-    last = now
-  }
-}
-
 it('a server that stops ends its connections with 1001, after all that was told', async () => {
   const server: Edgetcd = await startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema() })
   const client = await WebSocketClient.open(urlOf(server))
@@ -158,7 +154,7 @@ it('a server that stops ends its connections with 1001, after all that was told'
 })
 
 it('a stream that is bounded in time ends with 1000', async () => {
-  const args = ['--stream-max-duration', '300ms']
+  const args = ['--stream-max-duration', '2s']
   await using server = await startEdgetcd({ databaseUrl: postgres.url, schema: postgres.freshSchema(), args })
   const client = await WebSocketClient.open(urlOf(server))
   client.send(create({ key: b64('k') }))
