@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { EtcdError } from '../etcd/errors.ts'
 import { toEtcdError } from '../rpc/failure.ts'
 import type { HeaderReader, RpcRequest } from '../rpc/request.ts'
-import type { Rpc } from '../rpc/rpcs.ts'
+import { isEndless, type Rpc } from '../rpc/rpcs.ts'
 import { STREAM_ENDED } from '../rpc/stream-call.ts'
 import type { Answer } from './answer.ts'
 import { createApp, type Serves } from './app.ts'
@@ -156,8 +156,7 @@ class NodeRequest implements RpcRequest {
   /** Whether it calls a stream whose end nobody can wait for. One that only answers what has come whole isn't. */
   get isEndless(): boolean {
     if (this.rpc?.kind !== 'stream' || this.rpc.isFinite) return false
-    const answersRequests = this.rpc.requests === 'many' && this.rpc.outlivesRequests === undefined
-    return !(answersRequests && this.incoming.complete)
+    return isEndless(this.rpc) || !this.incoming.complete
   }
 
   get query(): string {

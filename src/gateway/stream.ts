@@ -3,7 +3,7 @@ import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
 import { toEtcdError } from '../rpc/failure.ts'
 import type { RpcRequest } from '../rpc/request.ts'
-import type { StreamRpc } from '../rpc/rpcs.ts'
+import { isEndless, type StreamRpc } from '../rpc/rpcs.ts'
 import { STREAM_ENDED, StreamCall } from '../rpc/stream-call.ts'
 import { type Answer, empty, RPC_HEADERS } from './answer.ts'
 import { bodyBytesMaxOf, readBody } from './body.ts'
@@ -51,8 +51,7 @@ export async function answerStream(
         body: lines(rpc, stream, first, form, context),
       }
     }
-    // A watch has no end of its own.
-    if (rpc.outlivesRequests !== undefined) throw STREAM_ENDED
+    if (isEndless(rpc)) throw STREAM_ENDED
     stream.close('OK')
     return empty(200)
   } catch (thrown) {

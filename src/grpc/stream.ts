@@ -2,7 +2,7 @@ import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf'
 import { EtcdError } from '../etcd/errors.ts'
 import type { RpcContext } from '../rpc/context.ts'
 import { toEtcdError } from '../rpc/failure.ts'
-import type { StreamRpc } from '../rpc/rpcs.ts'
+import { isEndless, type StreamRpc } from '../rpc/rpcs.ts'
 import { STREAM_ENDED, StreamCall } from '../rpc/stream-call.ts'
 import type { GrpcCall } from './call.ts'
 import { decode, encode } from './message.ts'
@@ -39,8 +39,7 @@ async function serve(
     const sent = call.reply.send(encode(rpc.output, next.value))
     if (!sent) await stream.whileOpen(() => call.reply.drained())
   }
-  // A watch has no end of its own.
-  if (rpc.outlivesRequests !== undefined) throw STREAM_ENDED
+  if (isEndless(rpc)) throw STREAM_ENDED
   stream.close('OK')
 }
 

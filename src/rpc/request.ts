@@ -28,7 +28,13 @@ export async function withCall<T>(
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
   const token = readToken(request)
-  if (timeoutMs === undefined) return await work(new RequestCall(request, token))
+  if (timeoutMs === undefined) {
+    try {
+      return await work(new RequestCall(request, token))
+    } catch (error) {
+      throw whyEnded(error, request)
+    }
+  }
   const lifetime = new Lifetime(request.signal)
   lifetime.endAfter(timeoutMs, clock, EtcdError.of('DeadlineExceeded'))
   try {
@@ -36,6 +42,12 @@ export async function withCall<T>(
   } finally {
     lifetime.end(EtcdError.of('Canceled'))
   }
+}
+
+/** A service that gives a call up because it was ended doesn't know why. Whoever ended it does. */
+function whyEnded(error: unknown, { signal }: RpcRequest): unknown {
+  const isCanceled = error instanceof EtcdError && error.is('Canceled')
+  return isCanceled && signal.reason instanceof EtcdError ? signal.reason : error
 }
 
 /** The call as a service sees it. */

@@ -54,6 +54,11 @@ export interface StreamRpc extends RpcDescription {
 
 export type Rpc = UnaryRpc | StreamRpc
 
+/** Whether a stream goes on until somebody ends it. Where it ends by itself, more may be to come nonetheless. */
+export function isEndless(rpc: StreamRpc): boolean {
+  return !rpc.isFinite && (rpc.requests === 'one' || rpc.outlivesRequests !== undefined)
+}
+
 const IMPLEMENTATIONS: [DescService, (services: Services) => object][] = [
   [KV, (services) => services.kv],
   [Lease, (services) => services.lease],
@@ -113,7 +118,7 @@ function toRpc(method: DescMethod, implementation: (services: Services) => objec
     ...description,
     requests,
     outlivesRequests: method === Watch.method.watch ? createsWatch : undefined,
-    isFinite: method === Maintenance.method.snapshot,
+    isFinite: method === Maintenance.method.snapshot || method === KV.method.rangeStream,
     handler,
     mediaType: 'application/json',
   }
