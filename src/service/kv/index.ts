@@ -1,3 +1,4 @@
+import { EtcdError } from '../../etcd/errors.ts'
 import {
   DeleteRangeRequestSchema,
   PutRequestSchema,
@@ -104,11 +105,16 @@ export function createKv({ access, sweepSoon, sweep, txnOpsMax, requestBytesMax 
         const { store } = caller
         const header = headerOf(await store.identity())
         const revision = await store.compact(request, call.signal)
-        if (request.physical) await sweep()
-        else sweepSoon()
+        if (!request.physical) sweepSoon()
+        else await sweep().catch(notWhole)
         return { header: header(revision) }
       }),
   }
+}
+
+/** By then the store is compacted, whatever the failure says of the statement that it is of. */
+function notWhole(failure: unknown): never {
+  throw EtcdError.of('TimeoutDueToConnectionLost', failure)
 }
 
 async function readRange(caller: Caller, request: RangeRequest) {
