@@ -27,10 +27,10 @@ export class Listener {
       readonly headers?: Readonly<Record<string, string>>
       readonly body?: object
       readonly open?: boolean
-      /** Takes nothing in until `resume`. */
+      /** Takes nothing in until `resume`; `begun` when the first of it is there to be taken. */
       readonly paused?: boolean
     } = {},
-  ): Listener & { resume(): void } {
+  ): Listener & { readonly begun: Promise<unknown>; resume(): void } {
     const { method = 'POST', headers, body, open = false, paused = false } = options
     const sent: ClientRequest = request(new URL(path, url), { method, headers: { ...headers }, agent: false })
     const listener = new Listener(
@@ -39,20 +39,24 @@ export class Listener {
     )
     let response: IncomingMessage | undefined
     let isPaused = paused
+    const take = (text: string) => listener.#take(text)
     sent.on('error', () => listener.#ended())
-    sent.on('response', (incoming) => {
-      response = incoming
-      incoming.setEncoding('utf8')
-      incoming.on('data', (text: string) => listener.#take(text))
-      incoming.on('close', () => listener.#ended())
-      if (isPaused) incoming.pause()
+    const begun = new Promise((resolve) => {
+      sent.on('response', (incoming) => {
+        response = incoming
+        incoming.setEncoding('utf8')
+        incoming.on('close', () => listener.#ended())
+        if (isPaused) incoming.once('readable', resolve)
+        else incoming.on('data', take)
+      })
     })
     if (body !== undefined) sent.write(JSON.stringify(body))
     if (!open) sent.end()
     return Object.assign(listener, {
+      begun,
       resume: () => {
         isPaused = false
-        response?.resume()
+        response?.on('data', take)
       },
     })
   }
@@ -99,12 +103,12 @@ export class Listener {
   }
 
   /** Resolves when the text has it. Rejects when that takes too long, or can't come any more. */
-  async until(part: string | RegExp, what: string, timeoutMs = 15_000): Promise<void> {
+  async until(part: string | RegExp, what: string, timeoutMs = 30_000): Promise<void> {
     const has = () => (typeof part === 'string' ? this.text.includes(part) : part.test(this.text))
     await this.#until(has, `${part} at ${what}`, timeoutMs)
   }
 
-  async end(what: string, timeoutMs = 15_000): Promise<void> {
+  async end(what: string, timeoutMs = 30_000): Promise<void> {
     await this.#until(() => this.isEnded, `the end of ${what}`, timeoutMs)
   }
 

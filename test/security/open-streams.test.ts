@@ -251,7 +251,7 @@ describe('what is read piece by piece', () => {
     const headers = { ...bearer(victim.token), ...accept }
     const listener = Listener.http(there.url, path, { headers, body, paused: true })
     // Unread, it fills what lies between the two, and no more is read of the store.
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await listener.begun
     await root('/v3/auth/user/delete', { name: victim.name })
     listener.resume()
     await listener.end(path)
@@ -269,7 +269,7 @@ describe('what is read piece by piece', () => {
     )
     const headers = bearer(scene.tokenOf('root'))
     const listener = Listener.http(there.url, '/v3/maintenance/snapshot', { headers, body: {}, paused: true })
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await listener.begun
     await root('/v3/auth/role/add', { name: 'of-others' })
     listener.resume()
     await listener.end('the snapshot')

@@ -130,7 +130,7 @@ export async function ask(
   if (!STREAMS.includes(path)) return told((await gateway.call(path, body, { headers: bearer(token) })).body)
   const stream = gateway.streamWith(bearer(token), path, body)
   try {
-    return told((await stream.next(10_000)) ?? { message: 'the stream ended' })
+    return told((await stream.next()) ?? { message: 'the stream ended' })
   } finally {
     stream.close()
   }
