@@ -149,7 +149,7 @@ describe('a call over gRPC', () => {
     const many = Buffer.concat(Array.from({ length: 1_000 }, () => frame(Buffer.from([8, 5]))))
     for (let i = 0; i < 100; i++) stream.write(many)
     // Until it gets no further.
-    for (let before = -1; before !== read; ) {
+    for (let before = -1; before !== read || read === 0; ) {
       before = read
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
