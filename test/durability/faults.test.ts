@@ -43,7 +43,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 /** Waits until each server has acknowledged more: the fault is over, and the servers have noticed. */
 async function recovered(loads: readonly Load[], fault: string): Promise<void> {
   const goals = loads.map((load) => load.acknowledged + 100)
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 60_000
   while (loads.some((load, index) => load.acknowledged < (goals[index] ?? 0))) {
     if (Date.now() > deadline) throw new Error(`no recovery after: ${fault}`)
     await sleep(20)

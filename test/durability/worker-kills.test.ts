@@ -33,7 +33,7 @@ const followAll = (gateway: Gateway) => [
 /** Waits until each load has had `more` answers: whatever happened to its server is over. */
 async function goesOn(loads: readonly Load[], more: number): Promise<void> {
   const goals = loads.map((load) => load.acknowledged + more)
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 60_000
   while (loads.some((load, index) => load.acknowledged < (goals[index] ?? 0))) {
     if (Date.now() > deadline) throw new Error('no more answers')
     await sleep(10)

@@ -141,7 +141,7 @@ test('a pipeline of statements is answered in order, each on a connection of its
 })
 
 test('five connections serve fifty clients; one that is held up too long says so', async () => {
-  await using through = await session({ connections: 5, patienceMs: 200 })
+  await using through = await session({ connections: 5, patienceMs: 3_000 })
   const { hyperdrive } = through
   const clients = await Promise.all(Array.from({ length: 50 }, () => connect(hyperdrive)))
   await Promise.all(clients.map((client) => client.query(PID)))

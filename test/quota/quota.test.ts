@@ -27,7 +27,8 @@ const status = (gateway: Gateway) => gateway.ok<JsonObject>('/v3/maintenance/sta
 
 it('a store that reaches its quota takes no more data until it is made smaller and the alarm is cleared', async () => {
   const schema = postgres.freshSchema()
-  const quota = 4 * MIB
+  // More than is written while the size is looked at.
+  const quota = 16 * MIB
   const args = ['--quota-backend-bytes', String(quota)]
   await using server = await startEdgetcd({ databaseUrl: postgres.url, schema, args })
   const { gateway } = server

@@ -30,7 +30,8 @@ describe('long polls on one prefix at two writes a second: each sees each revisi
     const many = await follow(postgres, gateway, { ...options, count: 1000 })
     console.log(`statements for 100: ${few}, for 1,000: ${many}`)
     expect(few, 'each write, and each read of it').toBeGreaterThanOrEqual(2 * WRITES_PER_SECOND * seconds)
-    expect(many).toBeLessThanOrEqual(few * 1.2)
+    // How often is looked between two writes depends on how busy the machine is; by who waits it would be ten times.
+    expect(many).toBeLessThanOrEqual(few * 2)
   }
 
   it('on Node a thousand cost the database what a hundred do', async () => {
@@ -49,8 +50,7 @@ describe('long polls on one prefix at two writes a second: each sees each revisi
       if ('missing' in nginx) return
       await using server = await startWorkerd(database())
       await using cache = await startNginx(nginx.path, server.gateway.url)
-      // Half a second's difference in the end of the run is a read more.
-      await compare(server, 2 * SECONDS, cache.url)
+      await compare(server, SECONDS, cache.url)
     },
   )
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { GatewayServer } from '../support/etcd.ts'
-import { b64, type JsonObject } from '../support/gateway.ts'
+import { b64, type JsonObject, type RangeAnswer } from '../support/gateway.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { LOG_ENTRIES, logDuring } from '../support/postgres-log.ts'
 import { KEY, NO_STATEMENT, ONE_STATEMENT } from './calls.ts'
@@ -72,9 +72,10 @@ async function callTheRest({ gateway }: GatewayServer): Promise<void> {
   const snapshot = gateway.stream('/v3/maintenance/snapshot', {})
   await snapshot.next()
   snapshot.close()
-  await gateway.ok('/v3/lease/grant', { ID: '8', TTL: '2' })
-  await gateway.ok('/v3/kv/put', { key: b64('leased'), lease: '8' })
-  const ends = gateway.stream('/v3/watch', { create_request: { key: b64('leased') } })
+  await gateway.ok('/v3/lease/grant', { ID: '8', TTL: '3' })
+  const { header } = await gateway.ok<RangeAnswer>('/v3/kv/put', { key: b64('leased'), lease: '8' })
+  const start_revision = String(Number(header.revision) + 1)
+  const ends = gateway.stream('/v3/watch', { create_request: { key: b64('leased'), start_revision } })
   await ends.next()
   await ends.next()
   ends.close()
