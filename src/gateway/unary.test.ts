@@ -117,7 +117,7 @@ describe('unary RPCs', () => {
           }),
       },
     })
-    const init = { method: 'POST', body: '{}', headers: { 'Grpc-Timeout': '20m' } }
+    const init = { method: 'POST', body: '{}', headers: { 'Grpc-Timeout': '1S' } }
     const response = await fetchApp('/v3/lock/lock', init, fakeContext({ services }))
     expect(response.status).toBe(504)
     expect(aborted).toMatchObject({ code: GrpcCode.DeadlineExceeded })

@@ -30,7 +30,7 @@ function happening() {
 
 describe('a connection over gRPC', () => {
   it('is ended when its client doesn’t answer pings, and goes on when it does', async () => {
-    await using served = await ServedGrpc.start({}, { keepaliveIntervalMs: 30, keepaliveTimeoutMs: 200 })
+    await using served = await ServedGrpc.start({}, { keepaliveIntervalMs: 30, keepaliveTimeoutMs: 2_000 })
     const [address = '', port] = served.host.split(':')
     const silent = connect(Number(port), address)
     silent.write(BEGINNING)

@@ -213,7 +213,7 @@ describe('a connection ends', () => {
   })
 
   it('at its deadline', async () => {
-    const client = await connect(await serve(), '/v3/watch', { headers: { 'Grpc-Timeout': '20m' } })
+    const client = await connect(await serve(), '/v3/watch', { headers: { 'Grpc-Timeout': '1S' } })
     expect(await client.json()).toEqual({ error: { code: 4, message: 'context deadline exceeded' } })
     expect(await client.closed).toBe(4004)
   })
