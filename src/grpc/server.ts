@@ -13,7 +13,11 @@ import type { ContextsByHost } from './routes.ts'
 export interface GrpcServer {
   /** Takes a connection that speaks HTTP/2, with its handshake done. */
   accept(connection: Duplex): void
-  /** Ends the calls that have no end of their own: their clients go on elsewhere. Takes no new ones. */
+  /**
+   * Ends the calls that have no end of their own: their clients go on elsewhere. Takes no new ones. A connection ends with
+   * its last call, or is cut by whoever handed it over: to destroy the session would have Node end the calls as if an
+   * error of the server's had (RST_STREAM with NO_ERROR, which clients take for INTERNAL).
+   */
   endStreams(): void
   /** Gives up what still waits: its clients are told that the server has stopped. */
   endCalls(): void
@@ -31,9 +35,6 @@ export interface GrpcOptions {
 
 /** Calls of one connection that its client may cancel in a second. */
 const RESETS_MAX = 10_000
-
-/** When the server stops, a connection ends with its last call, or after this. */
-const DRAIN_MS = 6_000
 
 /**
  * etcd's gRPC server over the services, on Node's HTTP/2. What is no call is refused in the words of Go's gRPC. Where
@@ -79,10 +80,7 @@ export function createGrpcServer(
     endStreams() {
       stopping = true
       open.endStreams(EtcdError.of('Stopped'))
-      for (const session of sessions.keys()) session.close()
-      setTimeout(() => {
-        for (const session of sessions.keys()) session.destroy()
-      }, DRAIN_MS).unref()
+      for (const session of sessions) session.close()
     },
     endCalls: () => open.endAll(EtcdError.of('Stopped')),
   }

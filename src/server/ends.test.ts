@@ -1,5 +1,7 @@
 /** What clients are told when a call ends before its time, or a stream that has no end of its own ends by itself. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { EtcdError } from '../etcd/errors.ts'
 import { KV } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { Election } from '../etcd/generated/v3electionpb/election_pb.ts'
@@ -106,4 +108,39 @@ describe('a write that is withdrawn when the server has waited long enough', () 
       expect(await told).toEqual(how === 'HTTP' ? [503, ...STOPPED] : STOPPED)
     },
   )
+})
+
+it('calls over gRPC that outlast the stop are lost with their connection, which any client takes for an outage', async () => {
+  const asked = [deferred<void>(), deferred<void>()]
+  let calls = 0
+  const put = () => {
+    asked[calls++]?.resolve()
+    return new Promise<never>(() => {})
+  }
+  const grpc = createGrpcServer(fakeContext({ services: fakeServices({ kv: { put } }) }))
+  const accepted = deferred<Socket>()
+  const server = createServer((socket) => {
+    grpc.accept(socket)
+    accepted.resolve(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = new TestClient(`127.0.0.1:${port}`)
+  running.push(
+    () => void server.close(),
+    () => client[Symbol.dispose](),
+  )
+  const told = asked.map(() => client.ask(KV.method.put, { key }).then(() => [], statusOf))
+  await Promise.all(asked.map(({ promise }) => promise))
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  grpc.endStreams()
+  grpc.endCalls()
+  vi.advanceTimersByTime(60_000)
+  vi.useRealTimers()
+  for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve))
+  const socket = await accepted.promise
+  // Ended by HTTP/2's means, some would be told of an internal error (RST_STREAM with NO_ERROR), and go nowhere else.
+  expect(socket.destroyed).toBe(false)
+  socket.destroy()
+  for (const [code] of await Promise.all(told)) expect(code).toBe(14)
 })
