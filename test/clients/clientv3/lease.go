@@ -13,7 +13,7 @@ var leaseChecks = []check{
 		var channels []<-chan *clientv3.LeaseKeepAliveResponse
 		var ids []clientv3.LeaseID
 		for range leases {
-			lease := must(s.client.Grant(s.ctx, 2))
+			lease := must(s.client.Grant(s.ctx, 5))
 			ids = append(ids, lease.ID)
 			must(s.client.Put(s.ctx, fmt.Sprintf("%s%x", s.prefix, lease.ID), "x", clientv3.WithLease(lease.ID)))
 			channels = append(channels, must(s.client.KeepAlive(s.ctx, lease.ID)))
@@ -23,7 +23,7 @@ var leaseChecks = []check{
 			for i, channel := range channels {
 				answer := next("a keep-alive", channel)
 				equal("lease", answer.ID, ids[i])
-				equal("TTL", answer.TTL, 2)
+				equal("TTL", answer.TTL, 5)
 			}
 		}
 		equal("keys", must(s.client.Get(s.ctx, s.prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())).Count, leases)
@@ -44,7 +44,7 @@ var leaseChecks = []check{
 		equal("gone", must(s.client.TimeToLive(s.ctx, lease)).TTL, -1)
 	}},
 	{"what isn't kept alive expires", func(s *scene) {
-		lease := must(s.client.Grant(s.ctx, 1)).ID
+		lease := must(s.client.Grant(s.ctx, 3)).ID
 		watch := s.client.Watch(s.ctx, s.prefix)
 		must(s.client.Put(s.ctx, s.prefix, "x", clientv3.WithLease(lease)))
 		equal("then", events(watch, 2)[1].Type, clientv3.EventTypeDelete)

@@ -80,7 +80,7 @@ class DailyWork(unittest.TestCase):
         key = self.key("leased")
         self.client.put(key, "here", lease=lease)
         self.assertIn(key.encode(), lease.keys())
-        self.assertGreaterEqual(lease.ttl(), 28)
+        self.assertGreaterEqual(lease.ttl(), 20)
         self.assertEqual(lease.refresh(), 30)
         self.assertTrue(lease.revoke())
         self.assertEqual(self.client.get(key), [])
@@ -88,7 +88,7 @@ class DailyWork(unittest.TestCase):
         self.assertEqual(lease.ttl(), -1)
 
     def test_a_lease_that_nobody_refreshes_ends(self):
-        lease = self.client.lease(ttl=2)
+        lease = self.client.lease(ttl=4)
         key = self.key("short")
         self.client.put(key, "here", lease=lease)
         events, cancel = self.client.watch(key)
@@ -167,4 +167,4 @@ class DailyWork(unittest.TestCase):
         started = time.monotonic()
         with self.assertRaises(exceptions.WatchTimedOut):
             self.client.watch_once(self.key("silent"), timeout=1)
-        self.assertLess(time.monotonic() - started, 5)
+        self.assertLess(time.monotonic() - started, 9)
