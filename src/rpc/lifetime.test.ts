@@ -44,8 +44,8 @@ describe('Lifetime', () => {
   it('ends with its parent, and lets go of it', async () => {
     const parent = new AbortController()
     const lifetime = new Lifetime(parent.signal)
-    parent.abort('gone')
-    expect(lifetime.signal.reason).toBe('gone')
+    parent.abort(EXPIRED)
+    expect(lifetime.signal.reason).toBe(EXPIRED)
     expect(new Lifetime(parent.signal).signal.aborted).toBe(true)
   })
 

@@ -38,11 +38,11 @@ function isInt64(value: bigint): boolean {
 export class Lifetime {
   readonly #controller = new AbortController()
   readonly #parent: AbortSignal
-  readonly #followParent = () => this.end(this.#parent.reason)
+  readonly #followParent = () => this.end(endOf(this.#parent))
 
   constructor(parent: AbortSignal) {
     this.#parent = parent
-    if (parent.aborted) this.end(parent.reason)
+    if (parent.aborted) this.end(endOf(parent))
     else parent.addEventListener('abort', this.#followParent, { once: true })
   }
 
@@ -76,4 +76,9 @@ export class Lifetime {
       this.signal.removeEventListener('abort', expire)
     }
   }
+}
+
+/** Why a request has ended. Where the platform says it, in words of its own, its client has gone. */
+function endOf({ reason }: AbortSignal): EtcdError {
+  return reason instanceof EtcdError ? reason : EtcdError.of('Canceled', reason)
 }
