@@ -25,7 +25,7 @@ it('a watch whose client has gone is no failure of ours', async () => {
   leave()
   while ((await reader?.read())?.done === false);
   expect(errors).toEqual([])
-  expect(counted()).toMatch(/handled_total\{[^}]*"Watch"[^}]*"Canceled"[^}]*\} 1\n/)
+  expect(counted()).toMatch(/handled_total\{grpc_code="Canceled",[^}]*"Watch"[^}]*\} 1\n/)
 })
 
 it('nor is a call with a deadline', async () => {
@@ -39,5 +39,5 @@ it('nor is a call with a deadline', async () => {
   waiting.leave()
   await waiting.answer
   expect(waiting.errors).toEqual([])
-  expect(waiting.counted()).toMatch(/handled_total\{[^}]*"Lock"[^}]*"Canceled"[^}]*\} 1\n/)
+  expect(waiting.counted()).toMatch(/handled_total\{grpc_code="Canceled",[^}]*"Lock"[^}]*\} 1\n/)
 })
