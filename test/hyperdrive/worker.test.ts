@@ -47,7 +47,7 @@ describe.each(WAYS)('%s: the Worker, with transactions pooled and queries cached
       {
         namesCount: 'outside comments',
         connections: CONNECTIONS,
-        patienceMs: 2500,
+        patienceMs: 5000,
         coordinator: WORKER_WAYS[way].coordinator,
       },
     )
