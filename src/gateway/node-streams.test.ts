@@ -3,6 +3,7 @@ import { EtcdError, GrpcCode } from '../etcd/errors.ts'
 import { LIMITS } from '../etcd/limits.ts'
 import { fakeContext, type SomeServices } from './testing/fake-services.ts'
 import { aborted, CREATE, deferred, open, serve } from './testing/served.ts'
+import { standstill } from './testing/standstill.ts'
 
 const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
 
@@ -187,11 +188,7 @@ describe('streams', () => {
     const connection = open(await serve(services))
     connection.socket.pause()
     connection.request('POST', '/v3/watch', {}, CREATE)
-    let before = -1
-    while (before !== sent || sent === 0) {
-      before = sent
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    await standstill(() => sent, 50)
     expect(sent).toBeLessThan(200)
     connection.close()
     await finished.promise

@@ -114,7 +114,7 @@ export function createGateway(context: Context, serves: Serves = 'all'): Gateway
     endStreams() {
       stopping = true
       webSockets.end()
-      for (const request of open) if (request.isEndless) request.end(STREAM_ENDED)
+      for (const request of open) if (request.hasToBeEnded) request.end(STREAM_ENDED)
     },
     endCalls() {
       for (const request of open) request.end(EtcdError.of('Stopped'))
@@ -154,7 +154,7 @@ class NodeRequest implements RpcRequest {
   }
 
   /** Whether it calls a stream whose end nobody can wait for. One that only answers what has come whole isn't. */
-  get isEndless(): boolean {
+  get hasToBeEnded(): boolean {
     if (this.rpc?.kind !== 'stream' || this.rpc.isFinite) return false
     return isEndless(this.rpc) || !this.incoming.complete
   }

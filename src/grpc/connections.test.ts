@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { EtcdError } from '../etcd/errors.ts'
+import { standstill } from '../gateway/testing/standstill.ts'
 import { frame, RawClient } from './testing/raw-call.ts'
 import { ServedGrpc } from './testing/served.ts'
 
@@ -148,11 +149,7 @@ describe('a call over gRPC', () => {
     stream.on('error', () => {})
     const many = Buffer.concat(Array.from({ length: 1_000 }, () => frame(Buffer.from([8, 5]))))
     for (let i = 0; i < 100; i++) stream.write(many)
-    // Until it gets no further.
-    for (let before = -1; before !== read || read === 0; ) {
-      before = read
-      await new Promise((resolve) => setTimeout(resolve, 200))
-    }
+    await standstill(() => read, 200)
     expect(read).toBeGreaterThan(0)
     expect(read).toBeLessThan(100_000)
     stream.close(8)

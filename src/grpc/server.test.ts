@@ -8,6 +8,7 @@ import { KV, Lease, Watch } from '../etcd/generated/etcdserverpb/rpc_pb.ts'
 import { Health } from '../etcd/generated/grpc/health/v1/health_pb.ts'
 import { createGateway } from '../gateway/node.ts'
 import { fakeContext, fakeServices, type SomeServices } from '../gateway/testing/fake-services.ts'
+import { standstill } from '../gateway/testing/standstill.ts'
 import { type HttpServers, listen } from '../server/http-server.ts'
 import type { Call } from '../service/call.ts'
 import { createGrpcServer } from './server.ts'
@@ -118,11 +119,7 @@ describe('a stream over gRPC', () => {
     })
     stream.end(Buffer.alloc(5))
     await once(stream, 'response')
-    // Until it gets no further.
-    for (let before = -1; before !== given || given === 0; ) {
-      before = given
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
+    await standstill(() => given, 100)
     expect(given).toBeGreaterThan(0)
     expect(given).toBeLessThan(2_000)
     let bytes = 0

@@ -79,6 +79,6 @@ export class Lifetime {
 }
 
 /** Why a request has ended. Where the platform says it, in words of its own, its client has gone. */
-function endOf({ reason }: AbortSignal): EtcdError {
+export function endOf({ reason }: AbortSignal): EtcdError {
   return reason instanceof EtcdError ? reason : EtcdError.of('Canceled', reason)
 }

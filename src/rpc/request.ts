@@ -1,7 +1,7 @@
 import type { Clock } from '../environment.ts'
 import { EtcdError } from '../etcd/errors.ts'
 import type { Call } from '../service/call.ts'
-import { Lifetime } from './lifetime.ts'
+import { endOf, Lifetime } from './lifetime.ts'
 
 /** Gives a header or metadata by its name in lower case; of several of one name the first. */
 export type HeaderReader = (name: string) => string | undefined
@@ -32,7 +32,9 @@ export async function withCall<T>(
     try {
       return await work(new RequestCall(request, token))
     } catch (error) {
-      throw whyEnded(error, request)
+      // A service that gives a call up because it was ended doesn't know why.
+      const givenUp = error instanceof EtcdError && error.is('Canceled') && request.signal.aborted
+      throw givenUp ? endOf(request.signal) : error
     }
   }
   const lifetime = new Lifetime(request.signal)
@@ -42,12 +44,6 @@ export async function withCall<T>(
   } finally {
     lifetime.end(EtcdError.of('Canceled'))
   }
-}
-
-/** A service that gives a call up because it was ended doesn't know why. Whoever ended it does. */
-function whyEnded(error: unknown, { signal }: RpcRequest): unknown {
-  const isCanceled = error instanceof EtcdError && error.is('Canceled')
-  return isCanceled && signal.reason instanceof EtcdError ? signal.reason : error
 }
 
 /** The call as a service sees it. */

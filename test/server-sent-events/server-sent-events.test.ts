@@ -5,6 +5,7 @@ import { EventSource, eventsUrl } from '../support/event-source.ts'
 import { b64 } from '../support/gateway.ts'
 import { freePort } from '../support/ports.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { gaugeOf, workerSessions } from '../support/streams-held.ts'
 import { prefixRange } from '../support/watching.ts'
 import { startWorkerd } from '../support/workerd.ts'
 
@@ -32,7 +33,8 @@ describe.each(KINDS)('an event stream on $name', ({ name, start }) => {
   // First, while no other test's stream is held: workerd notices by the heartbeat, after 15 seconds or 30, that a client
   // went away.
   it('is freed when its client goes', { timeout: 60_000 }, async () => {
-    const held = name === 'Node' ? () => streams(server.gateway.url) : sessions
+    const held = () =>
+      name === 'Node' ? gaugeOf(server, 'etcd_debugging_mvcc_watch_stream_total') : workerSessions(postgres)
     await expect.poll(held, { timeout: 10_000 }).toBe(0)
     const source = open('left/')
     await source.until(({ names }) => names.includes('created'))
@@ -91,21 +93,6 @@ describe.each(KINDS)('an event stream on $name', ({ name, start }) => {
     expect(response.headers.get('access-control-allow-origin')).toBe('*')
   })
 })
-
-/** The watch streams that a server on Node counts. */
-async function streams(url: string): Promise<number> {
-  const metrics = await (await fetch(new URL('/metrics', url))).text()
-  return Number(/^etcd_debugging_mvcc_watch_stream_total (\d+)$/m.exec(metrics)?.[1])
-}
-
-/** The connections of Workers' requests; a server on Node gives its own a name. */
-async function sessions(): Promise<number> {
-  const { rowCount } = await postgres.query(
-    `select from pg_stat_activity
-     where backend_type = 'client backend' and application_name <> 'edgetcd' and pid <> pg_backend_pid()`,
-  )
-  return rowCount ?? 0
-}
 
 it('comes back through a server that is killed, ends streams and stops: nothing is lost or repeated', async () => {
   const schema = postgres.freshSchema()

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Auth, KV, Lease, Watch } from '../../src/etcd/generated/etcdserverpb/rpc_pb.ts'
 import { WebSocketClient } from '../../src/gateway/websocket/testing/client.ts'
 import { statusOf, TestClient } from '../../src/grpc/testing/client.ts'
@@ -16,15 +16,10 @@ beforeAll(async () => {
 })
 afterAll(() => postgres[Symbol.asyncDispose]())
 
-/** The connections that servers have to the database. */
+/** The connections that servers have to the database, which takes note of their end a moment later. */
 async function connections(): Promise<number> {
   const { rowCount } = await postgres.query(`select from pg_stat_activity where application_name = 'edgetcd'`)
   return rowCount ?? 0
-}
-
-/** Resolves when none is, of which PostgreSQL takes note a moment after a server has ended. */
-async function nothingIsLeft(): Promise<void> {
-  while ((await connections()) > 0);
 }
 
 const bytes = (text: string) => Buffer.from(text)
@@ -46,7 +41,7 @@ describe('ten etcds of one process, each on a port of its own', () => {
   afterAll(async () => {
     for (const gateway of etcds) gateway.close()
     await server[Symbol.asyncDispose]()
-    await nothingIsLeft()
+    await vi.waitFor(async () => expect(await connections(), 'nothing is left').toBe(0), 20_000)
   })
 
   it('has ten identities', async () => {
@@ -188,7 +183,7 @@ describe('several etcds of one process on one port, by host name', () => {
   })
   afterAll(async () => {
     await server[Symbol.asyncDispose]()
-    await nothingIsLeft()
+    await vi.waitFor(async () => expect(await connections(), 'nothing is left').toBe(0), 20_000)
   })
 
   const at = (host: string) => ({ headers: { host } })

@@ -13,7 +13,8 @@ const INSTALL_TIMEOUT_MS = 300_000
 
 /**
  * A Python environment with exactly what `test/clients/CLIENT/requirements.txt` pins. It is kept in node_modules/.cache
- * and made anew only when the pins change, or the project has moved: its programs name their place. `missing` says why there is none: no Python, or no way to PyPI.
+ * and made anew only when the pins change, or the project has moved: its programs name their place. `missing` says why
+ * there is none: no Python, or no way to PyPI.
  */
 export async function pythonEnvironment(client: string): Promise<PythonEnvironment> {
   const requirements = join(projectRoot, 'test/clients', client, 'requirements.txt')

@@ -8,6 +8,7 @@ import type { GatewayServer } from '../support/etcd.ts'
 import { b64, type JsonObject } from '../support/gateway.ts'
 import { projectRoot } from '../support/paths.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { gaugeOf, workerSessions } from '../support/streams-held.ts'
 import { startWorkerd } from '../support/workerd.ts'
 
 interface WatchFrame {
@@ -40,19 +41,8 @@ describe.each(KINDS)('WebSocket on $name', ({ name, start }) => {
 
   // First, while no other test's stream is held.
   it('leaves nothing behind when its client goes, with a word or without', async () => {
-    const watchers = async () => {
-      const text = await (await fetch(new URL('/metrics', server.gateway.url))).text()
-      return Number(text.match(/^etcd_debugging_mvcc_watcher_total (\d+)$/m)?.[1])
-    }
-    /** A Worker has one connection to the database for each request; a server on Node gives its own a name. */
-    const sessions = async () =>
-      (
-        await postgres.query(
-          `select from pg_stat_activity
-           where backend_type = 'client backend' and application_name <> 'edgetcd' and pid <> pg_backend_pid()`,
-        )
-      ).rowCount ?? 0
-    const held = name === 'Node' ? watchers : sessions
+    const held = () =>
+      name === 'Node' ? gaugeOf(server, 'etcd_debugging_mvcc_watcher_total') : workerSessions(postgres)
     await expect.poll(held).toBe(0)
     const [polite, gone] = await Promise.all([1, 2].map(() => WebSocketClient.open(urlOf(server))))
     for (const client of [polite, gone]) {

@@ -9,6 +9,7 @@ import type { Context } from '../context.ts'
 import { fakeContext, fakeServices, type SomeServices } from '../testing/fake-services.ts'
 import { startServer, type TestServer } from '../testing/raw-http.ts'
 import { aborted, CREATE, deferred } from '../testing/served.ts'
+import { standstill } from '../testing/standstill.ts'
 import { WebSocketClient } from './testing/client.ts'
 
 const header = { clusterId: 1n, memberId: 2n, revision: 1n, raftTerm: 2n }
@@ -339,11 +340,7 @@ describe('a client that is gone', () => {
     )
     const client = await connect(await serve({ watch: { watch } }), '/v3/watch')
     client.socket.pause()
-    let before = -1
-    while (before !== sent || sent === 0) {
-      before = sent
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    await standstill(() => sent, 50)
     expect(sent).toBeGreaterThan(0)
     expect(sent).toBeLessThan(200)
     client.vanish()
@@ -368,12 +365,9 @@ describe('a client that is gone', () => {
     const client = await connect(await serve(services), '/v3/watch')
     const frame = CREATE + ' '.repeat(10_000)
     for (let i = 0; i < 2000; i++) client.send(frame)
-    let before = -1
-    while (before !== client.socket.bufferedAmount || read === 0) {
-      before = client.socket.bufferedAmount
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    expect(before).toBeGreaterThan(0)
+    const unsent = () => client.socket.bufferedAmount
+    await standstill(unsent, 50, () => read > 0)
+    expect(unsent()).toBeGreaterThan(0)
     expect(read).toBe(1)
   })
 })
